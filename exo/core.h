@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A core: everything the kernel keeps per CPU, and the scheduler over it. The
+ * kernel runs to completion with interrupts off on one stack a core: every way in
+ * (arch/entry.S) saves the program's registers in its struct env and calls
+ * one of the functions below; all of them leave through core_leave().
+ */
+#ifndef EXO_CORE_H
+#define EXO_CORE_H
+
+#include <stdint.h>
+#include <stdnoreturn.h>
+
+#include "env.h"
+
+struct core {
+    /* First, at fixed offsets: what the entry code touches through GS. */
+    struct env *current;  /*  0: whose registers to save; NULL while idle */
+    uint64_t stack_top;   /*  8: kernel stack */
+    uint64_t scratch;     /* 16 */
+    uint32_t number;
+    volatile uint32_t attention; /* an interrupt came: leave the executor soon */
+    volatile uint32_t timer_fired, nic_fired;
+    struct env *vector_owner; /* whose vector state is in the registers */
+    struct env *space;        /* whose page tables are loaded */
+    struct list woken;        /* environments with credit, by run_link */
+    uint64_t slot_end;        /* tick at which the current CPU slot ends */
+    uint32_t slot;            /* its number in the cycle */
+    uint16_t slot_owner[EXO_CPU_SLOTS]; /* env index */
+    uint64_t charged_at;      /* tick up to which time was charged */
+    uint64_t armed;           /* tick the timer is set to, EXO_NEVER if off */
+};
+
+extern struct core cores[1]; /* one is enough today; nothing else is global per CPU */
+static inline struct core *core_this(void) { return &cores[0]; }
+
+/* Ways in, called by arch/entry.S on the core's stack, interrupts off. */
+noreturn void core_syscall(struct core *core); /* context.rdi, rsi, rdx: exo_enter's */
+noreturn void core_fault(struct core *core);   /* context.vector, error, address are set */
+noreturn void core_interrupt(struct core *core); /* from user mode; the handler has run already */
+
+/* Picks who runs next, sets the timer, goes there. Idles when nobody can run. */
+noreturn void core_leave(struct core *core);
+
+#endif
