@@ -8,21 +8,64 @@ import sys
 sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
 
-from xo import ports  # noqa: E402
+from xo import ports, run, symtab  # noqa: E402
 from xo.common import Problem, bold, red  # noqa: E402
 
 
+def add_yes(part):
+    part.add_argument("--yes", action="store_true", help="install missing Debian packages without asking")
+
+
+def add_machine_options(part):
+    part.add_argument("--accel", choices=["auto", "kvm", "tcg"], default="auto",
+                      help="KVM or emulation (auto: KVM if it really works)")
+    part.add_argument("--smp", type=int, default=1, metavar="N", help="cores")
+    part.add_argument("--mem", default="64M", metavar="SIZE", help="memory (64M)")
+    part.add_argument("--net", default="user", metavar="user|tap=IF|none",
+                      help="QEMU's user networking (no root), a tap interface, or no card")
+    part.add_argument("--publish", action="append", default=[], metavar="HOST:GUEST[/udp]",
+                      help="the port of this machine for a port of the guest (default: one is chosen)")
+    part.add_argument("--disk", metavar="FILE", help="a raw disk image")
+    part.add_argument("--boot", choices=["grub", "pvh"], default="grub",
+                      help="through GRUB from an image, or the kernel directly")
+    part.add_argument("--timeout", type=float, metavar="SECONDS", help="fail when it runs longer")
+    part.add_argument("--pcap", metavar="FILE", help="record the packets for tcpdump or Wireshark")
+    part.add_argument("--icount", action="store_true",
+                      help="count instructions instead of time (repeatable; implies --accel tcg)")
+
+
 def parser_make():
-    parser = argparse.ArgumentParser(prog="./xo")
+    parser = argparse.ArgumentParser(
+        prog="./xo", description="Sets up, builds, runs and tests this operating system.",
+        epilog="example: ./xo run httpd")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    part = commands.add_parser("ports", help="build what comes from upstream source, print where it is")
+
+    def add(name, function, text, example, hidden=False):
+        options = {} if hidden else {"help": text}
+        part = commands.add_parser(name, description=text, epilog=f"example: {example}", **options)
+        part.set_defaults(run=function)
+        return part
+
+    part = add("run", run.run_command, "build an application and boot it under QEMU", "./xo run httpd")
+    part.add_argument("app", metavar="APP|MANIFEST")
+    add_machine_options(part)
+    add_yes(part)
+
+    part = add("ports", ports.ports_command,
+               "build what comes from upstream source, and print where it is", "./xo ports", hidden=True)
     part.add_argument("compiler", nargs="*")
-    part.set_defaults(run=ports.ports_command)
+
+    part = add("symtab", symtab.symtab_command, "make the kernel's symbol table",
+               "./xo symtab -o kernel-symbols.c exo0.elf", hidden=True)
+    part.add_argument("-o", dest="output", required=True)
+    part.add_argument("elf", nargs="?", help="without it, an empty table")
     return parser
 
 
 def main():
     arguments = parser_make().parse_args()
+    if getattr(arguments, "icount", False) and arguments.accel == "auto":
+        arguments.accel = "tcg"
     try:
         return arguments.run(arguments)
     except Problem as problem:

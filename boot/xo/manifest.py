@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+"""What the host needs to know of a manifest: which programs and files go into
+the boot archive, and which of their ports to publish. Everything else in it is
+for apps/init, which checks every line when it boots (see docs/manifest.md).
+
+The lines that only the host understands, `include` and `publish`, are blanked in
+the copy that goes into the archive; the others keep their line numbers."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .common import BUILD, ROOT, Problem, shown
+
+
+@dataclass
+class Program:
+    name: str
+    line: int
+    file: str = ""
+    publish: list = field(default_factory=list)  # (protocol, port)
+
+
+@dataclass
+class Manifest:
+    path: Path
+    text: str = ""             # as the guest gets it
+    programs: list = field(default_factory=list)
+    includes: list = field(default_factory=list)  # (host path, name in the archive)
+
+    def program(self, name):
+        return next((program for program in self.programs if program.name == name), None)
+
+    def elves(self):
+        """Names of the ELF files, in order of first use."""
+        return list(dict.fromkeys(program.file for program in self.programs))
+
+
+def find(name):
+    """The file that `./xo run NAME` means: a path, or an application's name."""
+    path = Path(name)
+    if path.is_file():
+        return path
+    if "/" not in name:
+        for path in (ROOT / "apps" / name / f"{name}.manifest",
+                     ROOT / "apps" / "manifests" / f"{name}.manifest"):
+            if path.is_file():
+                return path
+    known = sorted({path.stem for path in (ROOT / "apps").glob("*/*.manifest")})
+    raise Problem(f"there is no application or manifest named {name}",
+                  f"give one of: {', '.join(known) or '(none yet)'}, or the path of a manifest; "
+                  "./xo new NAME makes an application")
+
+
+def _include(manifest, words, where):
+    if len(words) not in (2, 4) or (len(words) == 4 and words[2] != "as"):
+        raise Problem(f"{where}: expected `include PATH [as NAME]`")
+    host = manifest.path.parent / words[1]
+    name = (words[3] if len(words) == 4 else Path(words[1]).name).strip("/")
+    if host.is_dir():
+        for path in sorted(host.rglob("*")):
+            if path.is_file():
+                manifest.includes.append((path, f"{name}/{path.relative_to(host)}"))
+    elif host.is_file():
+        manifest.includes.append((host, name))
+    else:
+        raise Problem(f"{where}: {shown(host)} does not exist")
+
+
+def _publish(words, where):
+    if len(words) == 3 and words[1] in ("tcp", "udp") and words[2].isdigit() and 0 < int(words[2]) < 65536:
+        return words[1], int(words[2])
+    raise Problem(f"{where}: expected `publish tcp PORT` or `publish udp PORT`")
+
+
+def read(path):
+    path = Path(path)
+    manifest = Manifest(path)
+    lines = []
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+        words = line.split("#")[0].split()
+        where = f"{shown(path)}:{number}"
+        current = manifest.programs[-1] if manifest.programs else None
+        if words[:1] == ["program"] and len(words) == 2:
+            manifest.programs.append(Program(words[1], number, file=words[1]))
+        elif words[:1] == ["file"] and len(words) == 2 and current:
+            current.file = words[1]
+        elif words[:1] == ["include"]:
+            _include(manifest, words, where)
+            line = ""
+        elif words[:1] == ["publish"]:
+            if not current:
+                raise Problem(f"{where}: `publish` belongs below a `program` line")
+            current.publish.append(_publish(words, where))
+            line = ""
+        lines.append(line)
+    manifest.text = "".join(line + "\n" for line in lines)
+    return manifest
+
+
+def elf_path(name, build=BUILD):
+    """Where the build left a program, or None."""
+    for folder in ("apps", "test/guest"):
+        for path in (build / folder / name, build / folder / name / name):
+            if path.is_file():
+                return path
+    return None
