@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where trap.S finds things. Plain numbers, because the assembler reads them
+ * too; resume.c asserts every one of them against the structures.
+ */
+#ifndef EXO_ARCH_OFFSETS_H
+#define EXO_ARCH_OFFSETS_H
+
+/* struct core, through GS */
+#define CORE_CURRENT 0
+#define CORE_STACK_TOP 8
+#define CORE_SCRATCH 16
+
+/* struct exo_context, the first part of struct env */
+#define CONTEXT_RAX 0
+#define CONTEXT_RBX 8
+#define CONTEXT_RDX 24
+#define CONTEXT_RSI 32
+#define CONTEXT_RDI 40
+#define CONTEXT_RBP 48
+#define CONTEXT_R12 88
+#define CONTEXT_R13 96
+#define CONTEXT_R14 104
+#define CONTEXT_R15 112
+#define CONTEXT_VECTOR 120
+#define CONTEXT_RIP 136
+#define CONTEXT_CS 144
+#define CONTEXT_RFLAGS 152
+#define CONTEXT_RSP 160
+#define CONTEXT_SS 168
+#define CONTEXT_FRAME_END 176 /* what the processor and trap.S push ends here */
+
+#define ENV_FROM_SYSCALL 246
+
+/* Selectors. The order is what SYSCALL and SYSRET want (Intel SDM vol. 3, 5.8.8). */
+#define SELECTOR_KERNEL_CODE 0x08
+#define SELECTOR_KERNEL_DATA 0x10
+#define SELECTOR_USER_DATA 0x1b
+#define SELECTOR_USER_CODE 0x23
+#define SELECTOR_TSS 0x28
+
+#define IST_STACK_BYTES 4096
+#define TRAP_STUBS 80 /* vectors 0..79; one more for VECTOR_SPURIOUS */
+
+/* What a program may have in RFLAGS: CF PF AF ZF SF TF DF OF AC ID. */
+#define RFLAGS_USER 0x240dd5
+#define RFLAGS_FIXED 0x202 /* IF and the bit that is always 1 */
+
+#endif
