@@ -49,6 +49,18 @@ int buffer_pieces(struct plan *plan, struct op *op, uint64_t word, bool written,
     return 0;
 }
 
+void buffer_read(const struct buffer *buffer, void *to, uint32_t length)
+{
+    uint8_t *at = to;
+    for (unsigned i = 0; length; i++) {
+        const struct piece *piece = &buffer->piece[i];
+        uint32_t part = length < piece->length ? length : piece->length;
+        __builtin_memcpy(at, piece_memory(piece), part);
+        at += part;
+        length -= part;
+    }
+}
+
 int frame_pin(struct env *env, frame_t frame)
 {
     struct frame *entry = frame_entry(frame);

@@ -41,6 +41,9 @@ static inline uint8_t *piece_memory(const struct piece *piece)
     return (uint8_t *)frame_memory(piece->frame) + piece->offset;
 }
 
+/* Copies the first bytes out; the buffer is at least that long. */
+void buffer_read(const struct buffer *buffer, void *to, uint32_t length);
+
 /* Keeps a frame from being freed, given, frozen or thawed. A pin on a frozen frame is a right to
  * it and charged like one. 0, -EXO_E_BUSY (too many pins), -EXO_E_QUOTA. */
 int frame_pin(struct env *env, frame_t frame);

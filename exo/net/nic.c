@@ -55,7 +55,8 @@ bool nic_init(uint64_t (*take_frames)(unsigned count))
 
 /* ---- receiving ------------------------------------------------------------- */
 
-/* To the first who waits. The time it takes, from *since on, is the receiver's; that of a
+/* To the first who waits. How much of this a program can cause is bounded without a look at its
+ * credit: it gets a packet only for a buffer that it posted in its own time. The time it takes, from *since on, is the receiver's; that of a
  * drop is who received last's, or else who paid for the queue's. */
 static void deliver(struct queue *queue, const struct nic_packet *packet, uint32_t flags,
                     uint64_t *since)
@@ -222,12 +223,18 @@ bool nic_poll(void)
     return interrupts_on();
 }
 
+void nic_attend(void)
+{
+    core_this()->nic_fired = 1;
+}
+
 bool nic_idle(void)
 {
-    if (!driver || (driver->failed() && failure_told))
+    if (!driver)
         return true;
-    if (driver->failed())
-        return false;
     driver->tx_kick();
-    return !interrupts_on();
+    if (driver->failed() ? failure_told : !interrupts_on())
+        return !core_this()->nic_fired;
+    nic_attend();
+    return false;
 }

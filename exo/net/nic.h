@@ -70,8 +70,10 @@ frame_t nic_root(void);
 bool nic_poll(void);
 /* The doorbell for everything queued in this crossing. */
 void nic_flush(void);
-/* Before the core idles: interrupts are on; false if something came (poll again). */
+/* Before the core idles: interrupts are on; false if something came (nic_fired is set: poll again). */
 bool nic_idle(void);
+/* There is something to do for the next nic_poll(). */
+void nic_attend(void);
 /* The walker of a dead environment waits for this: no device reads its frames any more. Reaps first. */
 bool nic_env_quiet(const struct env *env);
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The operations on queues: QUEUE_CREATE, QUEUE_INFO, NET_RX, NET_TX. Checks what
- * the program named, moves bytes between its frames and packets, and holds its
- * frames pinned meanwhile. Must never send a byte of a packet's head that was not
+ * The operations NET_RX and NET_TX. Checks what the program named, moves bytes
+ * between its frames and packets, and holds its frames pinned meanwhile. Must never send a byte of a packet's head that was not
  * checked: the head is copied first, and the copy is checked and sent.
  */
 #include "ops_net.h"
@@ -14,76 +13,6 @@
 #define RX_USED 1536u /* no packet is longer, so no more of a buffer is pinned: at most 2 frames */
 #define TX_MIN 14u   /* an Ethernet header */
 #define TX_WORDS 16u /* buffer words of one packet */
-
-static struct queue *queue_find(struct plan *plan, struct op *op)
-{
-    struct handle *handle = handle_find(plan->env, op_handle(op), K_QUEUE);
-    return handle ? queue_at((frame_t){handle->frame}) : NULL;
-}
-
-/* ---- QUEUE_CREATE, QUEUE_INFO ---------------------------------------------- */
-
-static void buffer_read(const struct buffer *buffer, void *to, uint32_t length)
-{
-    uint8_t *at = to;
-    for (unsigned i = 0; length; i++) {
-        const struct piece *piece = &buffer->piece[i];
-        uint32_t part = length < piece->length ? length : piece->length;
-        __builtin_memcpy(at, piece_memory(piece), part);
-        at += part;
-        length -= part;
-    }
-}
-
-int op_queue_create(struct plan *plan, struct op *op)
-{
-    struct exo_queue_spec spec; /* the kernel's copy: checked and used, never read again */
-    struct buffer buffer = {.count = 0};
-    struct env *env = plan->env;
-    frame_t frame;
-    struct queue *parent = queue_find(plan, op);
-    if (!parent)
-        return -EXO_E_HANDLE;
-    int error = buffer_pieces(plan, op, op_arg(op, 1), false, &buffer);
-    if (!error)
-        error = frame_owned(env, op_arg(op, 0), 1, &frame);
-    if (error)
-        return error;
-    if (buffer.length < sizeof spec)
-        return -EXO_E_RANGE;
-    struct frame *entry = frame_entry(frame);
-    if (entry->rights || entry->pins)
-        return -EXO_E_BUSY;
-    buffer_read(&buffer, &spec, sizeof spec);
-    error = queue_check(parent, &spec);
-    if (error)
-        return error;
-    uint32_t handle = handle_add(env, K_QUEUE, frame);
-    if (!handle)
-        return -EXO_E_FULL;
-    entry->state = FRAME_KERNEL; /* stays on its creator's list and charged to it */
-    entry->kind = KIND_QUEUE;
-    queue_build(parent, &spec, frame);
-    queue_hold(frame, entry->generation);
-    op->result[0] = handle;
-    return 0;
-}
-
-int op_queue_info(struct plan *plan, struct op *op)
-{
-    const struct queue *queue = queue_find(plan, op);
-    if (!queue)
-        return -EXO_E_HANDLE;
-    const struct nic_driver *driver = nic_driver();
-    uint64_t mac = (uint64_t)driver->features << 48;
-    for (unsigned i = 0; i < 6; i++)
-        mac |= (uint64_t)driver->mac[i] << 8 * i;
-    op->result[0] = mac;
-    op->result[1] = queue->received;
-    op->result[2] = queue->dropped;
-    op->result[3] = queue->sent;
-    return 0;
-}
 
 /* ---- NET_RX ---------------------------------------------------------------- */
 
@@ -134,7 +63,7 @@ static int rx_pin(struct env *env, const struct buffer *buffer, struct op *op)
 int op_net_rx(struct plan *plan, struct op *op)
 {
     struct buffer buffer = {.count = 0};
-    struct queue *queue = queue_find(plan, op);
+    struct queue *queue = queue_named(plan, op);
     if (!queue)
         return -EXO_E_HANDLE;
     if (nic_failed())
@@ -303,13 +232,14 @@ static int tx_send(struct plan *plan, struct op *op, struct queue *queue)
     if (!count)
         return 0;
     __builtin_memcpy(op->result, &pins, sizeof pins);
+    op->state = OP_PARKED;
     op->where = WHERE_DEVICE;
     return OP_PARK;
 }
 
 int op_net_tx(struct plan *plan, struct op *op)
 {
-    struct queue *queue = queue_find(plan, op);
+    struct queue *queue = queue_named(plan, op);
     int error = -EXO_E_HANDLE;
     if (queue)
         error = nic_failed() ? -EXO_E_DEVICE : tx_send(plan, op, queue);

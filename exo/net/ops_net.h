@@ -6,6 +6,7 @@
 #include "../plan.h"
 
 struct nic_packet;
+struct queue;
 
 int op_queue_create(struct plan *plan, struct op *op);
 int op_queue_info(struct plan *plan, struct op *op);
@@ -17,6 +18,9 @@ void op_net_rx_cancel(struct plan *plan, struct op *op);
 /* Waiting for room it holds nothing and the executor takes it off its list. What the device holds
  * stays parked and pinned, and ends CANCELLED when the device is done. */
 void op_net_tx_cancel(struct plan *plan, struct op *op);
+
+/* The queue that the operation's handle names, or NULL. */
+struct queue *queue_named(struct plan *plan, struct op *op);
 
 /* For nic.c and queue.c. Ends a NET_RX, off its list already, with a packet or an error. */
 void net_rx_deliver(struct op *op, const struct nic_packet *packet, uint32_t flags);

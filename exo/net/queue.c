@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 
+#include "nic.h"
 #include "ops_net.h"
 
 #define REAP_AT_ONCE 16u /* steps that the end of a queue takes in its caller's time */
@@ -137,7 +138,8 @@ void queue_drop(frame_t frame, uint64_t generation)
     queue_at(frame)->receiver = 0; /* its index may soon be another's */
     if (--queue_at(frame)->handles == 0) {
         queue_end(queue_at(frame));
-        queue_reap(REAP_AT_ONCE);
+        if (!queue_reap(REAP_AT_ONCE))
+            nic_attend();
     }
 }
 
