@@ -67,30 +67,45 @@ static void space_switch(struct core *core, struct env *env)
     core->space = env;
 }
 
-noreturn void arch_resume(struct core *core, struct env *env)
+/* SYSRET and IRET can both fault on such an address before they have left kernel mode. */
+static bool canonical(uint64_t rip) { return rip >> 47 == 0; }
+
+/* The program gets the fault that its jump deserves. */
+static noreturn void fault_at_rip(struct core *core, struct env *env)
+{
+    env->from_syscall = false;
+    env->context.vector = 13;
+    env->context.error = 0;
+    env->context.address = 0;
+    trap_again(core, core_fault);
+}
+
+static __attribute__((noinline)) noreturn void resume_slowly(struct core *core, struct env *env)
 {
     struct exo_context *context = &env->context;
 
-    core->current = env;
     if (core->space != env)
         space_switch(core, env);
     if (core->vector_owner != env)
         vector_switch(core, env);
-    if (context->rip >> 47) {
-        /* Neither SYSRET nor IRET may be given such an address: both can fault before
-         * they leave kernel mode. The program gets the fault that its jump deserves. */
-        env->from_syscall = false;
-        context->vector = 13;
-        context->error = 0;
-        context->address = 0;
-        trap_again(core, core_fault);
-    }
+    if (!canonical(context->rip))
+        fault_at_rip(core, env);
     if (env->from_syscall)
         resume_sysret(env);
     context->cs = SELECTOR_USER_CODE;
     context->ss = SELECTOR_USER_DATA;
     context->rflags = (context->rflags & RFLAGS_USER) | RFLAGS_FIXED;
     resume_iret(env);
+}
+
+noreturn void arch_resume(struct core *core, struct env *env)
+{
+    core->current = env;
+    /* The way back of a crossing, with nothing else to do. */
+    if (core->space == env && core->vector_owner == env && env->from_syscall &&
+        canonical(env->context.rip))
+        resume_sysret(env);
+    resume_slowly(core, env);
 }
 
 void arch_leave_space(struct core *core)
