@@ -8,7 +8,7 @@ import sys
 sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
 
-from xo import ports, run, symtab  # noqa: E402
+from xo import ports, run, symtab, testrun  # noqa: E402
 from xo.common import Problem, bold, red  # noqa: E402
 
 
@@ -49,6 +49,14 @@ def parser_make():
     part = add("run", run.run_command, "build an application and boot it under QEMU", "./xo run httpd")
     part.add_argument("app", metavar="APP|MANIFEST")
     add_machine_options(part)
+    add_yes(part)
+
+    part = add("test", testrun.test_command, "set up, build, and run every test or some", "./xo test httpd -k range")
+    part.add_argument("suite", nargs="?", metavar="SUITE", help="a folder or file of tests: unit, boot, ...")
+    part.add_argument("-k", metavar="PATTERN", help="only tests whose name matches this regular expression")
+    part.add_argument("--list", action="store_true", help="show the names only")
+    part.add_argument("--accel", choices=["auto", "kvm", "tcg"], default="tcg",
+                      help="what guests run on (tcg: the same everywhere)")
     add_yes(part)
 
     part = add("ports", ports.ports_command,

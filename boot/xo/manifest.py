@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What the host needs to know of a manifest: which programs and files go into
-the boot archive, and which of their ports to publish. Everything else in it is
-for apps/init, which checks every line when it boots (see docs/manifest.md).
-
-The lines that only the host understands, `include` and `publish`, are blanked in
-the copy that goes into the archive; the others keep their line numbers."""
+the boot archive (`program`, `file`, `include`), and which of their ports to make
+reachable (`publish`). It goes into the archive byte by byte as it is, and apps/init
+checks all of it at boot; docs/manifest.md describes it."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +21,7 @@ class Program:
 @dataclass
 class Manifest:
     path: Path
-    text: str = ""             # as the guest gets it
+    text: bytes = b""
     programs: list = field(default_factory=list)
     includes: list = field(default_factory=list)  # (host path, name in the archive)
 
@@ -74,9 +72,8 @@ def _publish(words, where):
 
 def read(path):
     path = Path(path)
-    manifest = Manifest(path)
-    lines = []
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+    manifest = Manifest(path, path.read_bytes())
+    for number, line in enumerate(manifest.text.decode("utf-8", "replace").splitlines(), 1):
         words = line.split("#")[0].split()
         where = f"{shown(path)}:{number}"
         current = manifest.programs[-1] if manifest.programs else None
@@ -86,14 +83,10 @@ def read(path):
             current.file = words[1]
         elif words[:1] == ["include"]:
             _include(manifest, words, where)
-            line = ""
         elif words[:1] == ["publish"]:
             if not current:
                 raise Problem(f"{where}: `publish` belongs below a `program` line")
             current.publish.append(_publish(words, where))
-            line = ""
-        lines.append(line)
-    manifest.text = "".join(line + "\n" for line in lines)
     return manifest
 
 

@@ -82,7 +82,7 @@ def archive_files(manifest, build=BUILD):
                           "check the name in the manifest and apps/meson.build")
         files.append((name, stripped(path)))
         if name == "init":
-            files.append(("manifest", manifest.text.encode()))
+            files.append(("manifest", manifest.text))
     files += [(name, host.read_bytes()) for host, name in manifest.includes]
     return files
 

@@ -98,20 +98,20 @@ def _watch(guest, events):
 
 def end_status(guest, session, ended_by):
     """The exit status of xo, and the readable last line."""
-    status = guest.exit_status
+    failed = red("failed", sys.stderr)
+    if not ended_by:
+        status = guest.exit_status
+        if status == STATUS_OK:
+            return 0, "the guest ended well"
+        why = [session.crashed] if session.crashed else []
+        return max(status, 1), "\n".join([f"{failed}: {verdict(status)}", *why, guest.errors()]).strip()
     if session.crashed:
-        return 1, red("failed", sys.stderr) + f": {session.crashed}"
+        return 1, f"{failed}: {session.crashed}"
     if ended_by == "timeout":
-        return 124, red("failed", sys.stderr) + ": the time limit was reached and the guest still ran"
-    if ended_by:
-        if session.running:
-            return 0, f"stopped ({ended_by})"
-        return 130, red("failed", sys.stderr) + f": stopped ({ended_by}) before the guest was running"
-    if status == STATUS_OK:
-        return 0, "the guest ended well"
-    errors = guest.errors()
-    return (status if status and status > 1 else 1), \
-        red("failed", sys.stderr) + f": {verdict(status)}" + (f"\n{errors}" if errors else "")
+        return 124, f"{failed}: the time limit was reached and the guest still ran"
+    if session.running:
+        return 0, f"stopped ({ended_by})"
+    return 130, f"{failed}: stopped ({ended_by}) before the guest was running"
 
 
 def supervise(machine, session, timeout=None, log=None):
