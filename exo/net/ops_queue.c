@@ -49,10 +49,10 @@ int op_queue_info(struct plan *plan, struct op *op)
     const struct queue *queue = queue_named(plan, op);
     if (!queue)
         return -EXO_E_HANDLE;
-    const struct nic_driver *driver = nic_driver();
-    uint64_t mac = (uint64_t)driver->features << 48;
+    const struct nic_driver *nic = nic_driver();
+    uint64_t mac = (uint64_t)nic->features << 48;
     for (unsigned i = 0; i < 6; i++)
-        mac |= (uint64_t)driver->mac[i] << 8 * i;
+        mac |= (uint64_t)nic->mac[i] << 8 * i;
     op->result[0] = mac;
     op->result[1] = queue->received;
     op->result[2] = queue->dropped;

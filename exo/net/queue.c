@@ -37,6 +37,7 @@ static struct queue *queue_clear(frame_t frame)
 struct queue *queue_root_init(frame_t frame)
 {
     struct queue *queue = queue_clear(frame);
+    frame_entry(frame)->kind = KIND_QUEUE; /* the kernel's own: KERNEL already */
     queue->rx_count = queue->tx_count = 1; /* the empty mask: everything */
     queue->broadcast = true;               /* may be carved out; it is not on the list itself */
     queue->handles = 1;                    /* the kernel's own */
@@ -115,9 +116,9 @@ struct queue *queue_build(struct queue *parent, const struct exo_queue_spec *spe
     return queue;
 }
 
-struct queue *queue_classify(struct queue *root, const uint8_t *packet, uint32_t length)
+struct queue *queue_classify(struct queue *top, const uint8_t *packet, uint32_t length)
 {
-    struct queue *queue = root, *inner = root;
+    struct queue *queue = top, *inner = top;
     while ((inner = match_table_find(&queue->table, packet, length)) != NULL)
         queue = inner; /* at most QUEUE_DEPTH times */
     return queue;

@@ -71,7 +71,7 @@ void queue_hold(frame_t frame, uint64_t generation);
 void queue_drop(frame_t frame, uint64_t generation);
 
 /* Who gets the packet: the deepest queue it fits. */
-struct queue *queue_classify(struct queue *root, const uint8_t *packet, uint32_t length);
+struct queue *queue_classify(struct queue *top, const uint8_t *packet, uint32_t length);
 
 /* Ends a queue: O(1); its waiters and children follow in queue_reap(). */
 void queue_end(struct queue *queue);

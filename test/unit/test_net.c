@@ -1,0 +1,584 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The queue operations over a stand-in for the device: what is sent is what was checked, what
+ * a device reads stays pinned, nobody fills the ring alone, packets go where they
+ * belong or are counted as dropped, and a failed device ends everything.
+ */
+#include <check.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../exo/buffer.c"
+#include "../../exo/net/match.c"
+#include "../../exo/net/nic.c"
+#include "../../exo/net/ops_net.c"
+#include "../../exo/net/ops_queue.c"
+#include "../../exo/net/queue.c"
+
+/* ---- stand-ins: memory, environments, operations ----------------------------- */
+
+#define FRAMES 64u
+#define MINE 10u   /* the first frame of environment 1; 20 in all */
+#define THEIRS 40u /* of environment 2 */
+
+static uint8_t memory[FRAMES][EXO_PAGE_SIZE] __attribute__((aligned(4096)));
+static struct frame table[FRAMES];
+static struct env program[3];
+static struct handle handles[3][8];
+static uint64_t ticks;
+static struct {
+    struct plan plan;
+    struct op op[64];
+} slot[3];
+
+struct frame *frames = table;
+struct env *envs[ENV_MAX];
+struct core cores[1];
+
+void *frame_memory(frame_t frame) { return memory[frame.number]; }
+void frame_disown(struct env *env, frame_t frame) { (void)env, (void)frame; }
+void frame_release(frame_t frame) { table[frame.number].state = FRAME_FREE; }
+bool env_charge(struct env *env, uint64_t n) { return env->frames_used += (uint32_t)n, true; }
+void env_uncharge(struct env *env, uint64_t n) { env->frames_used -= (uint32_t)n; }
+uint64_t clock_now(void) { return ticks += 10; }
+void console_printf(const char *format, ...) { (void)format; }
+
+int frame_owned(const struct env *env, uint64_t number, uint64_t count, frame_t *first)
+{
+    if (number >= FRAMES || count > FRAMES - number || table[number].state != FRAME_OWNED ||
+        table[number].owner != env->index)
+        return -EXO_E_FRAME;
+    first->number = (uint32_t)number;
+    return 0;
+}
+
+/* Page 100 + n of every program shows frame n. */
+int space_lookup(struct env *env, uint64_t address, frame_t *frame, unsigned *perm)
+{
+    (void)env;
+    uint64_t page = address >> EXO_PAGE_SHIFT;
+    if (page < 100 || page >= 100 + FRAMES)
+        return -EXO_E_ABSENT;
+    frame->number = (uint32_t)(page - 100);
+    *perm = EXO_READ;
+    return 0;
+}
+
+struct handle *handle_find(struct env *env, uint32_t handle, enum op_kind kind)
+{
+    struct handle *entry = &handles[env->index][handle & 7];
+    bool lives = table[entry->frame].generation == entry->object_generation;
+    return handle < 8 && entry->kind == kind && lives ? entry : NULL;
+}
+
+uint32_t handle_add(struct env *env, enum op_kind kind, frame_t object)
+{
+    for (uint32_t i = 1; i < 8; i++) {
+        struct handle *entry = &handles[env->index][i];
+        if (entry->kind)
+            continue;
+        *entry = (struct handle){.kind = (uint8_t)kind, .frame = object.number,
+                                 .object_generation = table[object.number].generation};
+        queue_hold(object, entry->object_generation);
+        return i;
+    }
+    return 0;
+}
+
+void op_end(struct op *op, int status)
+{
+    op->status = status;
+    op->state = OP_DONE;
+    op->where = WHERE_NONE;
+}
+
+void op_wake(struct op *op)
+{
+    op->state = OP_READY;
+    op->where = WHERE_NONE;
+}
+
+void op_park(struct op *op, struct list *list)
+{
+    op->state = OP_PARKED;
+    op->where = WHERE_LIST;
+    list_push(list, &op->wait);
+}
+
+struct op *op_unpark(struct list *list)
+{
+    struct list_node *node = list_pop(list);
+    return node ? LIST_ENTRY(node, struct op, wait) : NULL;
+}
+
+/* ---- stand-in: the device ----------------------------------------------------- */
+
+#define RING 32u
+
+static struct sent {
+    uint8_t head[EXO_TX_HEAD];
+    uint32_t head_length;
+    struct nic_piece piece[NIC_PIECES];
+    unsigned count;
+    uint64_t checksum;
+    uintptr_t owner;
+} ring_of[RING];
+static unsigned ring_first, ring_count, ring_done, ring_free;
+static const uint8_t *arriving;
+static uint32_t arriving_length;
+static bool device_failed;
+
+static bool fake_start(uint64_t (*take_frames)(unsigned count)) { return take_frames != NULL; }
+static bool fake_failed(void) { return device_failed; }
+static unsigned fake_room(void) { return ring_free; }
+static void fake_kick(void) {}
+static bool fake_irq(bool tx_too) { return tx_too && false; }
+
+static bool fake_rx(struct nic_packet *packet)
+{
+    if (!arriving)
+        return false;
+    *packet = (struct nic_packet){arriving, arriving_length, EXO_RX_CSUM_VALID};
+    return true;
+}
+
+static void fake_rx_done(void) { arriving = NULL; }
+
+static void fake_tx(const uint8_t *head, uint32_t head_length, const struct nic_piece *pieces,
+                    unsigned count, uint64_t checksum, uintptr_t owner)
+{
+    ck_assert_uint_ge(ring_free, count + 1);
+    ring_free -= count + 1;
+    struct sent *sent = &ring_of[(ring_first + ring_count++) % RING];
+    *sent = (struct sent){.head_length = head_length, .count = count, .checksum = checksum,
+                          .owner = owner};
+    memcpy(sent->head, head, head_length);
+    memcpy(sent->piece, pieces, count * sizeof *pieces);
+}
+
+static bool fake_reap(uintptr_t *owner, unsigned *descriptors)
+{
+    if (!ring_count || (!ring_done && !device_failed))
+        return false;
+    struct sent *sent = &ring_of[ring_first++ % RING];
+    ring_count--;
+    ring_done -= ring_done > 0;
+    *owner = sent->owner;
+    *descriptors = sent->count + 1;
+    ring_free += sent->count + 1;
+    return true;
+}
+
+struct nic_driver virtio_net_driver = {
+    .name = "stand-in", .start = fake_start, .rx_next = fake_rx, .rx_done = fake_rx_done,
+    .tx_room = fake_room, .tx = fake_tx, .tx_reap = fake_reap, .tx_kick = fake_kick,
+    .irq_on = fake_irq, .failed = fake_failed, .mac = {2, 0, 0, 0, 0, 1},
+    .features = EXO_NIC_TX_CSUM,
+};
+
+static uint64_t take(unsigned count) { return count ? EXO_PAGE_SIZE : 0; } /* frame 1 */
+
+/* ---- helpers ------------------------------------------------------------------ */
+
+static struct op *op_make(unsigned env, unsigned index, uint8_t code, uint32_t handle)
+{
+    struct op *op = &slot[env].plan.op[index];
+    memset(op, 0, sizeof *op);
+    op->cell.code = code;
+    op->cell.handle = handle;
+    op->index = (uint8_t)index;
+    op->state = OP_READY;
+    return op;
+}
+
+static int run(struct op *op)
+{
+    struct plan *plan = op_plan(op);
+    switch (op->cell.code) {
+    case EXO_QUEUE_CREATE: return op_queue_create(plan, op);
+    case EXO_NET_RX: return op_net_rx(plan, op);
+    default: return op_net_tx(plan, op);
+    }
+}
+
+static const uint8_t mac[3][6] = {{0}, {2, 1, 1, 1, 1, 1}, {2, 2, 2, 2, 2, 2}};
+
+/* Environment `env` gets a queue for its MAC, as handle 2, and may not choose the IPv4 protocol but UDP. */
+static void give_queue(unsigned env, unsigned frame, uint32_t flags)
+{
+    struct exo_queue_spec *spec = (void *)memory[frame + 1];
+    memset(spec, 0, sizeof *spec);
+    spec->rx_count = spec->tx_count = 1;
+    spec->flags = flags;
+    memset(spec->rx[0].mask, 0xff, 6);
+    memcpy(spec->rx[0].value, mac[env], 6);
+    memset(spec->tx[0].mask + 6, 0xff, 6);
+    memcpy(spec->tx[0].value + 6, mac[env], 6);
+    spec->tx[0].mask[23] = 0xff;
+    spec->tx[0].value[23] = 17;
+    struct op *op = op_make(env, 0, EXO_QUEUE_CREATE, 1);
+    op->cell.arg[0] = frame;
+    op->cell.arg[1] = EXO_BUF(frame + 1, 0, sizeof *spec);
+    ck_assert_int_eq(run(op), 0);
+    ck_assert_uint_eq(op->result[0], 2);
+    ck_assert_uint_eq(table[frame].kind, KIND_QUEUE);
+    ck_assert_uint_eq(queue_at((frame_t){frame})->handles, 1);
+}
+
+static void setup(void)
+{
+    memset(table, 0, sizeof table);
+    memset(program, 0, sizeof program);
+    memset(handles, 0, sizeof handles);
+    memset(accounts, 0, sizeof accounts);
+    ring_first = ring_count = ring_done = in_flight = held = 0;
+    ring_free = RING;
+    device_failed = failure_told = room_wanted = false;
+    arriving = NULL;
+    list_init(&queues_broadcast);
+    list_init(&live);
+    list_init(&drained);
+    list_init(&ended);
+    ck_assert(nic_init(take));
+    for (unsigned i = 1; i < 3; i++) {
+        program[i].index = (uint16_t)i;
+        envs[i] = &program[i];
+        slot[i].plan.env = &program[i];
+        slot[i].plan.cells = 64;
+        for (unsigned f = 0; f < 20; f++)
+            table[(i == 1 ? MINE : THEIRS) + f] =
+                (struct frame){.state = FRAME_OWNED, .owner = (uint16_t)i};
+        handle_add(&program[i], K_QUEUE, nic_root());
+    }
+    give_queue(1, MINE, 0);
+    give_queue(2, THEIRS, EXO_QUEUE_BROADCAST);
+}
+
+static uint8_t *packet_in(unsigned frame, unsigned env)
+{
+    for (unsigned i = 0; i < EXO_PAGE_SIZE; i++)
+        memory[frame][i] = (uint8_t)(i * 7);
+    memcpy(memory[frame] + 6, mac[env], 6);
+    memory[frame][23] = 17;
+    return memory[frame];
+}
+
+static struct op *send_op(unsigned env, unsigned index, unsigned frame, uint32_t length)
+{
+    struct op *op = op_make(env, index, EXO_NET_TX, 2);
+    op->cell.arg[0] = EXO_BUF(frame, 0, length);
+    return op;
+}
+
+/* ---- sending ------------------------------------------------------------------- */
+
+START_TEST(test_send_small)
+{
+    setup();
+    uint8_t *packet = packet_in(MINE + 2, 1);
+    ck_assert_int_eq(run(send_op(1, 0, MINE + 2, 100)), 0);
+    ck_assert_uint_eq(ring_of[0].head_length, 100);
+    ck_assert_uint_eq(ring_of[0].count, 0);
+    ck_assert_int_eq(memcmp(ring_of[0].head, packet, 100), 0);
+    ck_assert_uint_eq(table[MINE + 2].pins, 0);
+    ck_assert_uint_eq(accounts[1].descriptors, 1);
+    ring_done = 1;
+    nic_poll();
+    ck_assert_uint_eq(accounts[1].descriptors, 0);
+    ck_assert_uint_eq(in_flight, 0);
+}
+END_TEST
+
+START_TEST(test_send_refused)
+{
+    setup();
+    uint8_t *packet = packet_in(MINE + 2, 2); /* a neighbour's address */
+    ck_assert_int_eq(run(send_op(1, 0, MINE + 2, 100)), -EXO_E_REFUSED);
+    packet = packet_in(MINE + 2, 1);
+    packet[23] = 6;
+    ck_assert_int_eq(run(send_op(1, 0, MINE + 2, 1000)), -EXO_E_REFUSED);
+    packet[23] = 17;
+    ck_assert_int_eq(run(send_op(1, 0, MINE + 2, 20)), -EXO_E_REFUSED); /* byte 23 counts as 0 */
+    ck_assert_int_eq(run(send_op(1, 0, MINE + 2, 13)), -EXO_E_RANGE);
+    ck_assert_int_eq(run(send_op(1, 0, MINE + 2, 1515)), -EXO_E_RANGE);
+    ck_assert_int_eq(run(send_op(1, 0, THEIRS + 2, 100)), -EXO_E_FRAME);
+    ck_assert_int_eq(run(send_op(1, 0, 0xffffffff, 100)), -EXO_E_FRAME);
+    struct op *op = send_op(1, 0, MINE + 2, 100);
+    op->cell.handle = 3;
+    ck_assert_int_eq(run(op), -EXO_E_HANDLE);
+    ck_assert_uint_eq(ring_count, 0);
+    ck_assert_uint_eq(table[MINE + 2].pins, 0);
+}
+END_TEST
+
+START_TEST(test_send_checksum)
+{
+    setup();
+    packet_in(MINE + 2, 1);
+    struct op *op = send_op(1, 0, MINE + 2, 100);
+    op->cell.arg[2] = EXO_TX_CSUM(34, 6);
+    ck_assert_int_eq(run(op), 0);
+    static const struct { uint32_t start, offset; } bad[] = {
+        {16, 6}, {20, 3}, {6, 0}, {34, 65}, {100, 0}, {0, 99}, {0xffff, 0xffff}};
+    for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        op = send_op(1, 0, MINE + 2, 100);
+        op->cell.arg[2] = EXO_TX_CSUM(bad[i].start, bad[i].offset);
+        ck_assert_int_eq(run(op), -EXO_E_RANGE);
+    }
+    op->cell.arg[2] = 1;
+    ck_assert_int_eq(run(op), -EXO_E_RANGE);
+    ck_assert_uint_eq(ring_count, 1);
+}
+END_TEST
+
+START_TEST(test_send_pinned)
+{
+    setup();
+    packet_in(MINE + 2, 1);
+    struct op *op = op_make(1, 0, EXO_NET_TX, 2); /* 54 bytes, 1000 over two frames, 40, 20 */
+    struct op *more = op_make(1, 1, EXO_MORE, 0);
+    more->state = OP_CELL;
+    op->cell.arg[0] = EXO_BUF(MINE + 2, 0, 54);
+    op->cell.arg[1] = 3;
+    op->cell.arg[3] = EXO_BUF(MINE + 3, 3596, 1000);
+    op->cell.arg[4] = EXO_BUF(MINE + 6, 8, 40);
+    ((struct exo_more *)&more->cell)->word[0] = EXO_BUF(MINE + 7, 4000, 20);
+    ck_assert_int_eq(run(op), OP_PARK);
+    ck_assert_int_eq(op->where, WHERE_DEVICE);
+    ck_assert_uint_eq(ring_of[0].head_length, 128);
+    ck_assert_uint_eq(ring_of[0].count, 4);
+    ck_assert_uint_eq(ring_of[0].piece[0].address, (MINE + 3) * 4096 + 3596 + 74);
+    ck_assert_uint_eq(ring_of[0].piece[0].length, 500 - 74);
+    ck_assert_uint_eq(ring_of[0].piece[1].address, (MINE + 4) * 4096);
+    ck_assert_uint_eq(ring_of[0].piece[3].address, (MINE + 7) * 4096 + 4000);
+    for (unsigned i = 3; i < 8; i++)
+        ck_assert_uint_eq(table[MINE + i].pins, i != 5);
+    ck_assert_uint_eq(program[1].tx_in_flight, 1);
+    ck_assert(!nic_env_quiet(&program[1]));
+    op_net_tx_cancel(op_plan(op), op); /* changes what it ends with, nothing else */
+    ck_assert_uint_eq(op->state, OP_PARKED);
+    ck_assert_uint_eq(table[MINE + 3].pins, 1);
+    ring_done = 1;
+    nic_poll();
+    ck_assert_uint_eq(op->state, OP_DONE);
+    ck_assert_int_eq(op->status, -EXO_E_CANCELLED);
+    ck_assert_uint_eq(op->result[0] | op->result[1] | op->result[2] | op->result[3], 0);
+    for (unsigned i = 3; i < 8; i++)
+        ck_assert_uint_eq(table[MINE + i].pins, 0);
+    ck_assert(nic_env_quiet(&program[1]));
+    op->cell.arg[1] = 16;
+    ck_assert_int_eq(run(op), -EXO_E_RANGE);
+    op->cell.arg[1] = 10; /* more words than there are cells for */
+    op->cell.arg[3] = op->cell.arg[4] = EXO_BUF(MINE + 6, 0, 1);
+    for (unsigned i = 0; i < 7; i++)
+        ((struct exo_more *)&more->cell)->word[i] = EXO_BUF(MINE + 6, 0, 1);
+    ck_assert_int_eq(run(op), -EXO_E_RANGE);
+}
+END_TEST
+
+START_TEST(test_send_frozen)
+{
+    setup();
+    packet_in(MINE + 2, 1);
+    table[MINE + 2] = (struct frame){.state = FRAME_FROZEN, .rights = 1};
+    struct op *op = send_op(1, 0, MINE + 2, 1000);
+    ck_assert_int_eq(run(op), -EXO_E_FRAME); /* not by number */
+    op->cell.arg[0] = EXO_BUF(100 + MINE + 2, 0, 1000);
+    op->cell.flags = EXO_VPAGE;
+    uint32_t used = program[1].frames_used;
+    ck_assert_int_eq(run(op), OP_PARK);
+    ck_assert_uint_eq(table[MINE + 2].rights, 2);
+    ck_assert_uint_eq(program[1].frames_used, used + 1);
+    table[MINE + 2].rights--; /* unmapped while it is in flight */
+    ring_done = 1;
+    nic_poll();
+    ck_assert_uint_eq(table[MINE + 2].state, FRAME_FREE);
+    ck_assert_uint_eq(program[1].frames_used, used);
+    op->cell.arg[0] = EXO_BUF(100 + THEIRS + 2, 0, 1000); /* a page that shows another's frame */
+    ck_assert_int_eq(run(op), -EXO_E_FRAME);
+    op->cell.arg[0] = EXO_BUF(99, 0, 1000);
+    ck_assert_int_eq(run(op), -EXO_E_FRAME);
+    op = op_make(1, 0, EXO_NET_RX, 2); /* nothing is received into frozen memory */
+    table[MINE + 2].state = FRAME_FROZEN;
+    op->cell.arg[0] = EXO_BUF(100 + MINE + 2, 0, 1000);
+    op->cell.flags = EXO_VPAGE;
+    ck_assert_int_eq(run(op), -EXO_E_FRAME);
+}
+END_TEST
+
+START_TEST(test_share)
+{
+    setup();
+    packet_in(MINE + 2, 1);
+    packet_in(THEIRS + 2, 2);
+    unsigned sent = 0;
+    while (run(send_op(1, sent, MINE + 2, 64)) == 0)
+        sent++;
+    ck_assert_uint_eq(sent, RING / 2); /* alone: half */
+    struct op *waits = &slot[1].plan.op[sent];
+    ck_assert_uint_eq(waits->state, OP_PARKED);
+    for (unsigned i = 0; i < RING / 4; i++)
+        ck_assert_int_eq(run(send_op(2, i, THEIRS + 2, 64)), 0); /* a newcomer finds room */
+    ck_assert_uint_eq(waits->state, OP_PARKED);
+    ring_done = sent;
+    nic_poll();
+    ck_assert_uint_eq(waits->state, OP_READY);
+    ck_assert_int_eq(run(waits), 0);
+    ring_done = ring_count;
+    nic_poll();
+    ck_assert_uint_eq(ring_free, RING);
+    ck_assert_uint_eq(accounts[1].descriptors + accounts[2].descriptors, 0);
+}
+END_TEST
+
+START_TEST(test_turn_passes)
+{
+    setup();
+    packet_in(MINE + 2, 1);
+    packet_in(MINE + 3, 2);
+    while (run(send_op(1, 0, MINE + 2, 64)) == 0)
+        ;
+    struct op *first = &slot[1].plan.op[0];
+    struct op *bad = send_op(1, 1, MINE + 3, 64), *good = send_op(1, 2, MINE + 2, 64);
+    ck_assert_int_eq(run(bad), OP_PARK);
+    ck_assert_int_eq(run(good), OP_PARK);
+    ring_done = 2;
+    nic_poll();
+    ck_assert_int_eq(run(first), 0);
+    ck_assert_uint_eq(good->state, OP_PARKED);
+    ck_assert_int_eq(run(bad), -EXO_E_REFUSED);
+    ck_assert_uint_eq(good->state, OP_READY);
+}
+END_TEST
+
+/* ---- receiving ------------------------------------------------------------------ */
+
+static struct op *receive(unsigned env, unsigned index, uint64_t word)
+{
+    struct op *op = op_make(env, index, EXO_NET_RX, 2);
+    op->cell.arg[0] = word;
+    return op;
+}
+
+static uint8_t wire[EXO_PACKET_MAX];
+
+static void arrive(const uint8_t *to, uint32_t length)
+{
+    for (unsigned i = 0; i < length; i++)
+        wire[i] = (uint8_t)(i * 13);
+    memcpy(wire, to, 6);
+    arriving = wire;
+    arriving_length = length;
+    nic_poll();
+}
+
+START_TEST(test_receive)
+{
+    setup();
+    struct queue *queue = queue_at((frame_t){MINE});
+    ck_assert_int_eq(run(receive(1, 0, EXO_BUF(MINE + 2, 0, 59))), -EXO_E_RANGE);
+    ck_assert_int_eq(run(receive(1, 0, EXO_BUF(THEIRS + 2, 0, 2000))), -EXO_E_FRAME);
+    ck_assert_int_eq(run(receive(1, 0, EXO_BUF(MINE + 19, 4000, 2000))), -EXO_E_FRAME);
+    arrive(mac[1], 100);
+    ck_assert_uint_eq(queue->dropped, 1);
+
+    struct op *op = receive(1, 0, EXO_BUF(MINE + 2, 3000, 20000)); /* over six frames */
+    int64_t credit = program[1].credit;
+    ck_assert_int_eq(run(op), OP_PARK);
+    ck_assert_uint_eq(table[MINE + 2].pins + table[MINE + 3].pins, 2);
+    ck_assert_uint_eq(table[MINE + 4].pins, 0);
+    arrive(mac[1], 1514);
+    ck_assert_uint_eq(op->state, OP_DONE);
+    ck_assert_int_eq(op->status, 0);
+    ck_assert_uint_eq(op->result[0], 1514);
+    ck_assert_uint_eq(op->result[1], EXO_RX_CSUM_VALID);
+    ck_assert_int_eq(memcmp(memory[MINE + 2] + 3000, wire, 1096), 0);
+    ck_assert_int_eq(memcmp(memory[MINE + 3], wire + 1096, 1514 - 1096), 0);
+    ck_assert_uint_eq(table[MINE + 2].pins + table[MINE + 3].pins, 0);
+    ck_assert_int_lt(program[1].credit, credit);
+    ck_assert_uint_eq(queue->received, 1);
+
+    memset(memory[MINE + 2], 0xee, EXO_PAGE_SIZE);
+    op = receive(1, 0, EXO_BUF(MINE + 2, 10, 60));
+    ck_assert_int_eq(run(op), OP_PARK);
+    arrive(mac[1], 61);
+    ck_assert_uint_eq(op->result[0], 61);
+    ck_assert_uint_eq(op->result[1], EXO_RX_CSUM_VALID | EXO_RX_CUT);
+    ck_assert_uint_eq(memory[MINE + 2][69], wire[59]);
+    ck_assert_uint_eq(memory[MINE + 2][70], 0xee);
+}
+END_TEST
+
+START_TEST(test_receive_broadcast)
+{
+    setup();
+    static const uint8_t all[6] = {255, 255, 255, 255, 255, 255};
+    struct op *one = receive(1, 0, EXO_BUF(MINE + 2, 0, 2000));
+    struct op *two = receive(2, 0, EXO_BUF(THEIRS + 2, 0, 2000));
+    ck_assert_int_eq(run(one), OP_PARK);
+    ck_assert_int_eq(run(two), OP_PARK);
+    arrive(all, 60);
+    ck_assert_uint_eq(one->state, OP_PARKED); /* did not ask for them */
+    ck_assert_uint_eq(two->state, OP_DONE);
+    ck_assert_uint_eq(two->result[1], EXO_RX_CSUM_VALID | EXO_RX_BROADCAST);
+    arrive(mac[2], 60);
+    ck_assert_uint_eq(one->state, OP_PARKED); /* not its */
+    op_net_rx_cancel(op_plan(one), one);
+    list_remove(&one->wait);
+    ck_assert_uint_eq(table[MINE + 2].pins, 0);
+}
+END_TEST
+
+START_TEST(test_pins_bounded)
+{
+    setup();
+    table[MINE + 3].pins = UINT16_MAX;
+    struct op *op = receive(1, 0, EXO_BUF(MINE + 2, 4000, 1000));
+    ck_assert_int_eq(run(op), -EXO_E_BUSY);
+    ck_assert_uint_eq(table[MINE + 2].pins, 0);
+}
+END_TEST
+
+START_TEST(test_device_fails)
+{
+    setup();
+    packet_in(MINE + 2, 1);
+    struct op *tx = send_op(1, 0, MINE + 2, 1000), *rx = receive(1, 1, EXO_BUF(MINE + 3, 0, 2000));
+    ck_assert_int_eq(run(tx), OP_PARK);
+    ck_assert_int_eq(run(rx), OP_PARK);
+    device_failed = true;
+    while (nic_poll())
+        ;
+    ck_assert_int_eq(tx->status, -EXO_E_DEVICE);
+    ck_assert_int_eq(rx->status, -EXO_E_DEVICE);
+    ck_assert_uint_eq(table[MINE + 2].pins + table[MINE + 3].pins, 0);
+    ck_assert_int_eq(run(tx), -EXO_E_DEVICE);
+    ck_assert_int_eq(run(rx), -EXO_E_DEVICE);
+    cores[0].nic_fired = 0;
+    ck_assert(nic_idle());
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("net");
+    TCase *all = tcase_create("operations");
+    tcase_add_test(all, test_send_small);
+    tcase_add_test(all, test_send_refused);
+    tcase_add_test(all, test_send_checksum);
+    tcase_add_test(all, test_send_pinned);
+    tcase_add_test(all, test_send_frozen);
+    tcase_add_test(all, test_share);
+    tcase_add_test(all, test_turn_passes);
+    tcase_add_test(all, test_receive);
+    tcase_add_test(all, test_receive_broadcast);
+    tcase_add_test(all, test_pins_bounded);
+    tcase_add_test(all, test_device_fails);
+    suite_add_tcase(suite, all);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
