@@ -29,8 +29,19 @@ struct core {
     uint16_t slot_owner[EXO_CPU_SLOTS]; /* env index */
     uint64_t charged_at;      /* tick up to which time was charged */
     uint64_t armed;           /* tick the timer is set to, EXO_NEVER if off */
+    uint64_t slot_ticks;      /* length of a slot */
+    struct env *yielded;      /* runs last this time */
+    struct env *yielded_to;   /* runs first this time */
+    bool user;                /* current was in user mode when the core was entered */
 };
 
+/* What is known once about the whole machine. */
+struct machine {
+    uint64_t boot_tick, boot_wall; /* a tick, and the seconds since 1970 at it */
+    uint64_t frames_total;         /* usable frames when the first program started */
+};
+
+extern struct machine machine;
 extern struct core cores[1]; /* one is enough today; nothing else is global per CPU */
 static inline struct core *core_this(void) { return &cores[0]; }
 
@@ -41,5 +52,14 @@ noreturn void core_interrupt(struct core *core); /* from user mode; the handler 
 
 /* Picks who runs next, sets the timer, goes there. Idles when nobody can run. */
 noreturn void core_leave(struct core *core);
+/* Cycle of CPU slots starts, all of them `owner`'s. */
+void core_start(struct core *core, struct env *owner);
+/* Brings an environment's CPU time up to date; what it used until now is charged to `core->current`. */
+void core_charge(struct core *core, uint64_t now);
+int64_t env_credit(struct env *env, uint64_t now);
+/* It will not run again: off every list, its slots back to its parent. */
+void core_forget(struct env *env);
+/* The caller gives up the rest of its slice, to `to` if that is not NULL. */
+void core_yield(struct env *env, struct env *to);
 
 #endif

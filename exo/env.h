@@ -47,6 +47,7 @@ struct env {
     bool slice_pending;     /* a slot ended since it last ran in user mode */
     bool vector_live;       /* vector_state holds its state (it ran before) */
     bool from_syscall;      /* context came from exo_enter: only part of it is meaningful */
+    bool completion_event;  /* completions came while it was running */
     frame_t frame;          /* of this object; the other EXO_ENV_FRAMES - 1 follow */
 
     struct exo_control *control; /* NULL until ENV_RINGS */
@@ -55,8 +56,10 @@ struct env {
     struct exo_completion *cq;
     uint64_t sq_size, cq_size, sq_head, cq_tail;
     uint32_t control_frame, sq_frame, cq_frame;
-    uint64_t wait_for, deadline;
+    uint64_t submit, wait_for, deadline; /* of the crossing it is in */
     uint64_t ended_badly; /* failures during this crossing: exo_enter's result */
+    bool entering;        /* has not taken all cells of the crossing yet */
+    uint32_t tx_in_flight; /* packets that the NIC still reads from its frames (net/nic.c) */
 
     struct env *parent, *children, *sibling; /* tree of who made whom */
     struct handle *handles;
@@ -70,6 +73,9 @@ struct env {
     struct list waiters;      /* ENV_WAIT operations of its parent */
     uint64_t stop[3];         /* reason and two words */
 
+    uint8_t kill_phase;       /* kill.c */
+    uint64_t kill_cursor;
+
     int64_t credit;           /* ticks of CPU time it may still have at once */
     uint64_t credit_at;       /* when that was last brought up to date */
     uint16_t cpu_slots;
@@ -79,11 +85,32 @@ _Static_assert(sizeof(struct env) <= EXO_PAGE_SIZE, "one frame");
 
 extern struct env *envs[ENV_MAX];
 
+/* A run of KIND_SLOTS frames, which nobody can map: each frame's `rights` is the first frame of the run,
+ * its `writable` is frames | class << 8. */
+static inline uint32_t slots_base(const struct frame *frame) { return frame->rights; }
+static inline uint32_t slots_frames(const struct frame *frame) { return frame->writable & 0xffu; }
+static inline unsigned slots_class(const struct frame *frame) { return frame->writable >> 8; }
+
 /* Handles: the object, or NULL. */
 struct handle *handle_find(struct env *env, uint32_t handle, enum op_kind kind);
 struct env *handle_env(struct env *caller, uint32_t handle, bool allow_self);
 /* A free place: its handle number, or 0 when the table is full. */
 uint32_t handle_add(struct env *env, enum op_kind kind, frame_t object);
+/* Forgets a handle; a queue with no handle left ends. */
+void handle_drop(struct handle *entry);
+
+/* Makes an environment of EXO_ENV_FRAMES consecutive zeroed frames that are on nobody's list. Its account
+ * gets `quota`, those frames included; moving it is the caller's business. NULL: no place. */
+struct env *env_create(struct env *parent, frame_t first, uint32_t quota);
+/* Sets the rings, from frames that are the environment's and not mapped or pinned otherwise. */
+void env_set_rings(struct env *env, frame_t control, frame_t sq, uint32_t sq_frames, frame_t cq,
+                   uint32_t cq_frames);
+/* Turns owned, idle frames of it into plan slots; returns how many. */
+unsigned env_donate_slots(struct env *env, frame_t first, uint32_t count, unsigned slot_class);
+/* Lets it run from there. */
+void env_start(struct env *env, uint64_t rip, uint64_t rsp, uint64_t argument);
+/* One bounded step of taking a dead environment apart (kill.c); true when nothing of it is left. */
+bool env_destroy_step(struct env *env);
 
 /* Stops a program with a reason; its parent's ENV_WAITs end. */
 void env_stop(struct env *env, uint64_t reason, uint64_t word, uint64_t other);
@@ -91,9 +118,18 @@ void env_stop(struct env *env, uint64_t reason, uint64_t word, uint64_t other);
 void env_fault(struct env *env);
 void env_event(struct env *env, unsigned event);
 
-/* What a crossing does: takes the submitted cells. The result for rax, or starts waiting. */
-void env_enter(struct env *env, uint64_t submit, uint64_t wait_for, uint64_t deadline);
-/* Wakes it if what it waits for is there. */
-void env_check_wait(struct env *env);
+/* Begins a crossing (its arguments are in env->context). */
+void env_enter(struct env *env);
+/* Goes on with whatever it has to do in the kernel: ready plans, cells not taken yet, waiting. True
+ * if it can go back to user mode now. */
+bool env_continue(struct env *env);
+/* It has something to do, in user mode or in the kernel. */
+bool env_runnable(const struct env *env);
+/* Ends its wait if the deadline has passed. */
+void env_deadline(struct env *env, uint64_t now);
+
+/* The account. Charging fails when used + reserved + n would be beyond the limit. */
+bool env_charge(struct env *env, uint64_t n);
+void env_uncharge(struct env *env, uint64_t n);
 
 #endif

@@ -17,119 +17,172 @@ struct env;
 
 enum op_state {
     OP_WAITING, /* its start condition is not met yet */
-    OP_READY,   /* started, between steps, or woken */
-    OP_PARKED,  /* on a wait list or in a heap */
+    OP_READY,   /* started: its function is to be called (again) */
+    OP_PARKED,  /* on a wait list, in a heap or with a device */
+    OP_DONE,    /* an event gave it its status; it ends when its plan runs next */
     OP_ENDED,
-    OP_CELL, /* an EXO_MORE cell */
+    OP_CELL,    /* an EXO_MORE cell */
 };
 
+/* Where a parked operation waits, so that it can be taken off. */
+enum op_where { WHERE_NONE, WHERE_LIST, WHERE_TIMERS, WHERE_DEVICE };
+
 /* What an operation's function returns, besides 0 and -EXO_E_...: */
-#define OP_PARK 1  /* it is on some wait list now; op_end() or op_wake() comes later */
+#define OP_PARK 1  /* parked by op_park() or a device: op_end() or op_wake() comes later */
 #define OP_AGAIN 2 /* one step done; call again */
 
 struct op {
-    struct exo_op cell; /* references already resolved once it has started */
+    struct exo_op cell; /* as submitted; read arguments with op_arg(), which follows references */
     uint64_t result[4];
     union {
-        struct list_node wait; /* on an object's wait list */
+        struct list_node wait; /* while parked on a list */
         struct {
-            struct op *left, *right, *parent; /* in its environment's timer heap */
+            struct op *left, *right, *parent; /* while in the timer heap */
         } heap;
-        uint64_t step[3]; /* progress of an operation between steps, while not parked */
+        uint64_t step[3]; /* progress between steps, while not parked; 0 at the start */
     };
     int32_t status;
     uint8_t state; /* enum op_state */
-    uint8_t rank;  /* timer heap */
-    uint8_t index; /* in its plan: op - index is plan->op */
-    uint8_t where; /* enum op_where: how to take it off when it is cancelled */
+    uint8_t rank;  /* in the timer heap */
+    uint8_t index; /* in its plan */
+    uint8_t where; /* enum op_where */
 };
-
-enum op_where { WHERE_NONE, WHERE_LIST, WHERE_HEAP, WHERE_DEVICE };
 
 _Static_assert(sizeof(struct op) == 128, "a plan slot is 128 bytes a cell");
 
 struct plan {
     struct env *env;
-    struct list_node link;     /* env->ready, env->held, or the pool's free list */
+    struct list_node link; /* env->ready while on_ready; the pool's free list while free */
+    struct list_node held; /* env->held while unposted is not 0 */
     uint64_t tag;
-    uint64_t waiting, parked, ended, failed; /* bit i: operation i */
-    uint64_t unposted;         /* ended, and its completion found no room */
-    uint32_t work;             /* steps left */
+    uint64_t waiting, runnable, ended, failed; /* bit i: operation i. Parked: none of them */
+    uint64_t unposted;  /* ended, and the completion found no room */
+    uint32_t work;      /* steps left */
     uint32_t work_cap;
-    uint32_t reserved;         /* frames of quota reserved at the door */
-    uint16_t id, generation;
-    uint8_t cells, flags, class_index;
-    uint8_t on_ready;          /* link is on env->ready */
-    uint8_t cancelled;
-    uint8_t zero[3];
-    struct plan *next_by_id;   /* all slots of an environment */
+    uint32_t reserved;  /* frames of quota reserved at the door and not used yet */
+    uint16_t generation;
+    uint8_t cells, flags, slot_class;
+    bool on_ready, busy;
+    uint8_t cancelled, admitted;
+    uint64_t operations; /* bit i: cell i is an operation, not EXO_MORE */
+    uint64_t zero;
     struct op op[];
 };
 
 _Static_assert(sizeof(struct plan) == 128, "one cell of a plan slot");
 
-/* Slots by class. A donated run of frames is cut into as many as fit. */
+/* Slots by class: 4, 16, 32, 64 cells. A donated run of frames is cut into as many as fit. */
 #define PLAN_CLASSES 4u
-extern const uint8_t plan_class_cells[PLAN_CLASSES]; /* 4, 16, 32, 64 */
+extern const uint8_t plan_class_cells[PLAN_CLASSES];
 
 struct plan_pool {
     struct list free[PLAN_CLASSES];
-    struct plan *all;   /* by next_by_id */
-    uint16_t count;     /* ids given */
-    uint16_t in_flight; /* plans admitted and not ended */
+    uint32_t slots;
 };
 
 void plan_pool_init(struct plan_pool *pool);
-/* Cuts memory into slots; returns how many (0: too small). */
-unsigned plan_pool_add(struct plan_pool *pool, void *memory, size_t bytes, unsigned class_index);
-
-/* One line of the operation table. */
-struct op_info {
-    const char *name;
-    uint8_t handle;    /* enum op_kind of handle */
-    uint8_t arg[5];    /* enum op_kind */
-    uint8_t result[4]; /* enum op_kind */
-    int (*run)(struct plan *plan, struct op *op);
-    /* Takes a parked operation out of wherever it waits (where == WHERE_DEVICE). */
-    void (*cancel)(struct plan *plan, struct op *op);
-};
+/* Cuts zeroed memory into slots; returns how many (0: too small). */
+unsigned plan_pool_add(struct plan_pool *pool, void *memory, uint64_t bytes, unsigned slot_class);
+static inline uint64_t plan_slot_bytes(unsigned slot_class)
+{
+    return (plan_class_cells[slot_class] + 1u) * sizeof(struct op);
+}
 
 enum op_kind {
     K_ZERO, K_NONE = K_ZERO, K_WORD, K_FRAME, K_COUNT, K_ADDR, K_PERM, K_BUF, K_TICK, K_SMALL,
     K_HANDLE, K_ENV, K_QUEUE, K_CONSOLE, K_MACHINE,
 };
 
-extern const struct op_info op_table[EXO_CODE_END]; /* name == NULL: no such code */
+/* One line of the operation table (ops.c). */
+struct op_info {
+    const char *name; /* NULL: no such code */
+    uint8_t handle;   /* enum op_kind */
+    uint8_t arg[5], result[4];
+    bool waits;       /* can park: a standing plan must descend from such operations */
+    bool more;        /* takes EXO_MORE cells */
+    int8_t price;     /* the argument that is a number of frames to reserve, or -1 */
+    int (*run)(struct plan *plan, struct op *op);
+    /* Called for an operation that started and is cancelled before it ended, parked or between
+     * steps: gives back what it holds. The executor itself takes it off lists and the timer
+     * heap. An operation that a device still holds (WHERE_DEVICE) stays parked and
+     * ends with op_end(op, -EXO_E_CANCELLED) when the device is done. */
+    void (*cancel)(struct plan *plan, struct op *op);
+};
 
-/* Checks the form of a plan: `cells` are the kernel's copy of the operation cells.
- * 0, or -EXO_E_... with the number of the offending cell (0: the header). */
-int plan_check(const struct exo_plan *header, const struct exo_op *cells, unsigned *bad_cell);
+extern const struct op_info op_infos[EXO_CODE_END];
+bool op_code_reserved(uint8_t code);
 
-/* Takes a slot for a checked plan, or -EXO_E_NO_SLOT / -EXO_E_QUOTA. */
-int plan_admit(struct env *env, const struct exo_plan *header, const struct exo_op *cells,
-               struct plan **admitted);
+static inline struct plan *op_plan(struct op *op)
+{
+    return (struct plan *)(void *)((char *)(op - op->index) - offsetof(struct plan, op));
+}
 
-/* Runs everything that can run now; returns when the plan has ended or parked, or the
- * core has to attend to something (then it is on env->ready). */
+/* Argument k, through its reference if it is one. */
+static inline uint64_t op_arg(struct op *op, unsigned k)
+{
+    uint64_t word = op->cell.arg[k];
+    if (!(op->cell.uses >> k & 1))
+        return word;
+    const struct op *from = &(op - op->index)[word & 0xff];
+    return from->result[word >> 8 & 3] + (uint64_t)(int64_t)(int32_t)(uint32_t)(word >> 16);
+}
+
+/* The handle, through its reference if it is one. */
+static inline uint32_t op_handle(struct op *op)
+{
+    if (!(op->cell.uses >> 5 & 1))
+        return op->cell.handle;
+    const struct op *from = &(op - op->index)[op->cell.arg[4] & 0xff];
+    return (uint32_t)from->result[op->cell.arg[4] >> 8 & 3];
+}
+
+/* Checks the form of the plan whose cells are plan->op[0..header->cells): 0, or -EXO_E_... with
+ * the number of the offending cell (0: the header, i + 1: operation i). Sets each op's state
+ * and index and plan->reserved to its price. */
+int plan_check(struct env *env, const struct exo_plan *header, struct plan *plan,
+               unsigned *bad_cell);
+
+/* Takes one plan from the ring at `index`, with at most `available` cells there, admits and runs it.
+ * Returns the cells consumed, or 0 when the completion ring has no room to refuse it. */
+uint64_t plan_submit(struct env *env, uint64_t index, uint64_t available);
+
+/* Runs everything that can run now. Returns when the plan has ended, everything left of it
+ * waits, or the core is wanted (then the plan is on env->ready). */
 void plan_run(struct plan *plan);
 
-/* An event for a parked operation: it ends with that status, or (op_wake) its function is
- * called again in its owner's time. O(1): the plan goes on its owner's ready list. The operation is
- * off its wait list already. */
+/* An event for a parked operation, which is off its list already: it ends with that
+ * status (results are set), or its function is called again, in its owner's time. O(1). */
 void op_end(struct op *op, int status);
 void op_wake(struct op *op);
-/* Parks an operation on a list; the operation's function then returns OP_PARK. */
+/* Parks an operation on a list; its function then returns OP_PARK. */
 void op_park(struct op *op, struct list *list);
-struct plan *op_plan(struct op *op);
+/* Takes the first parked operation off a list, or NULL. */
+struct op *op_unpark(struct list *list);
 
-/* Ends every operation of a plan that has not ended, CANCELLED. */
+/* Cancels those operations that have not ended; returns how many. */
 unsigned plan_cancel(struct plan *plan, uint64_t operations);
+/* The plan of that id in the environment, or NULL. */
+struct plan *plan_find(struct env *env, uint64_t id);
 
-/* Posts what was held back for want of room; called when the program has taken completions. */
+/* Posts what was held back; called when the program has taken completions. */
 void plan_post_held(struct env *env);
+/* A dead environment's slot: cancels everything at once, posts nothing. False while a
+ * device still holds an operation of it. */
+bool plan_abandon(struct plan *plan);
 
-/* Supplied by the environment layer (env.c, or the test harness): */
+/* Timers: one leftist heap per environment, by deadline (timer.c). */
+void timer_add(struct env *env, struct op *op);
+void timer_remove(struct env *env, struct op *op);
+/* Ends those due at `now`, at most `budget`; true if the budget ran out. */
+bool timer_expire(struct env *env, uint64_t now, unsigned budget);
+
+/* Supplied by the layer around the executor (crossing.c, or a test harness): */
+bool env_room(const struct env *env); /* for one more completion */
 bool env_post(struct env *env, const struct exo_completion *completion); /* false: ring full */
-bool core_attention(void); /* an interrupt wants the core: leave the executor */
+void env_woken(struct env *env); /* it has a plan on env->ready */
+bool core_attention(void);       /* an interrupt wants the core: leave the executor */
+uint32_t memory_slot(const void *memory); /* physical address / 128 */
+
+static inline uint32_t plan_slot_number(const struct plan *plan) { return memory_slot(plan); }
 
 #endif

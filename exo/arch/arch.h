@@ -57,6 +57,12 @@ void arch_init(struct core *core, const struct boot_info *boot, uint64_t (*take_
 /* Physical address of the kernel's own top page table; its upper half goes into every environment's. */
 uint64_t arch_kernel_root(void);
 
+/* Selectors, in the order that SYSCALL and SYSRET want (Intel SDM vol. 3, 5.8.8). */
+#define KERNEL_CS 0x08u
+#define KERNEL_SS 0x10u
+#define USER_SS 0x1bu
+#define USER_CS 0x23u
+
 /* ---- going to user mode --------------------------------------------------- */
 
 /* Loads env's address space, FS/GS base and vector state where they are not loaded already

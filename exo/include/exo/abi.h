@@ -146,8 +146,8 @@ struct exo_completion {
     uint64_t result;    /* result word 0; of a refused plan: the cell's number, 0 the header */
     int32_t status;     /* 0, or -EXO_E_... */
     uint16_t operation; /* index in the plan, or EXO_PLAN_SELF */
-    uint16_t zero;
-    uint32_t plan; /* the plan's id: slot:16 | generation:16 */
+    uint16_t generation; /* with plan: the plan's id, generation << 32 | plan */
+    uint32_t plan; /* its slot */
     uint32_t more; /* low half of result word 1; of a refused plan: what is missing */
 };
 
@@ -228,8 +228,8 @@ enum exo_code {
  *
  * ALLOC(count, align, wanted)  Takes `count` consecutive free frames, zeroed,
  *   aligned to 1 << align frames; `wanted` names the first or is EXO_ANY.
- *   Result: the first. QUOTA, NO_FRAMES (no such run), RANGE (align > 10, or
- *   `wanted` not aligned).
+ *   Result: the first. QUOTA, NO_FRAMES (no such run), RANGE (align > 10, more than 1024
+ *   frames, `wanted` not aligned or with more than 16 frames).
  * FREE(frame, count)           Gives owned frames back. BUSY if one is mapped or pinned.
  * GIVE(child; frame, count)    Moves owned frames, and their charge, to a child (not 0).
  *   BUSY if one is mapped or pinned; QUOTA if the child's limit is less.

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Taking a dead environment apart, in bounded steps: its plans, its handles and queues, its mappings, its
+ * frames, then itself. Children go first. Frames that a device still reads or
+ * writes are waited for.
+ */
+#include "arch/arch.h"
+#include "core.h"
+#include "net/nic.h"
+#include "net/queue.h"
+#include "space.h"
+
+enum phase { PHASE_PLANS, PHASE_HANDLES, PHASE_DEVICE, PHASE_RIGHTS, PHASE_FRAMES };
+
+#define STEP_FRAMES 16u
+
+static void begin(struct env *env)
+{
+    struct core *core = core_this();
+    env_stop(env, EXO_STOP_KILLED, 0, 0);
+    core_forget(env);
+    env->state = ENV_DYING;
+    arch_forget(core, env);
+    if (core->space == env)
+        arch_leave_space(core);
+}
+
+/* Abandons the plans in a run of slots; false while a device holds one. */
+static bool abandon_run(frame_t first, unsigned slot_class, uint32_t run_frames)
+{
+    char *at = frame_memory(first);
+    uint64_t size = plan_slot_bytes(slot_class);
+    uint64_t bytes = (uint64_t)run_frames * EXO_PAGE_SIZE;
+    bool gone = true;
+    for (; bytes >= size; at += size, bytes -= size)
+        gone &= plan_abandon((struct plan *)(void *)at);
+    return gone;
+}
+
+/* The cursor is the frame to look at next on the owner's list. */
+static bool abandon_plans(struct env *env, uint64_t *cursor)
+{
+    uint32_t number = *cursor ? (uint32_t)*cursor : env->owned;
+    for (unsigned i = 0; i < STEP_FRAMES && number != FRAME_NONE; i++) {
+        struct frame *entry = &frames[number];
+        if (entry->kind == KIND_SLOTS && slots_base(entry) == number) {
+            (void)abandon_run((frame_t){number}, slots_class(entry),
+                              slots_frames(entry));
+            number = entry->next;
+            break; /* one run a step */
+        }
+        number = entry->next;
+    }
+    *cursor = number;
+    return number == FRAME_NONE;
+}
+
+static bool drop_handles(struct env *env, uint64_t *cursor)
+{
+    for (unsigned i = 0; i < STEP_FRAMES && *cursor < HANDLES_MAX; i++, (*cursor)++)
+        if (env->handles[*cursor].kind != K_NONE)
+            handle_drop(&env->handles[*cursor]);
+    return *cursor >= HANDLES_MAX;
+}
+
+static bool is_own_part(const struct env *env, uint32_t number)
+{
+    return number - env->frame.number < EXO_ENV_FRAMES;
+}
+
+/* Frees what is on its list, newest first; its own five frames are the oldest. */
+static bool free_frames(struct env *env)
+{
+    for (unsigned i = 0; i < STEP_FRAMES; i++) {
+        frame_t frame = {env->owned};
+        if (frame.number == FRAME_NONE || is_own_part(env, frame.number))
+            return true;
+        if (frame_entry(frame)->state == FRAME_KERNEL && frame_entry(frame)->kind == KIND_QUEUE) {
+            if (!queue_kill(frame, STEP_FRAMES))
+                return false;
+            continue;
+        }
+        frame_disown(env, frame);
+        frame_release(frame);
+        env_uncharge(env, 1);
+    }
+    return false;
+}
+
+static void unlink(struct env *env)
+{
+    struct env **at = &env->parent->children;
+    while (*at != env)
+        at = &(*at)->sibling;
+    *at = env->sibling;
+}
+
+static void finish(struct env *env)
+{
+    frame_t first = env->frame;
+    unlink(env);
+    envs[env->index] = NULL;
+    env->parent->frames_limit += env->frames_limit;
+    frame_entry(first)->generation++;
+    for (unsigned i = 0; i < EXO_ENV_FRAMES; i++) {
+        frame_t frame = {first.number + i};
+        frame_disown(env, frame);
+        frame_release(frame);
+    }
+}
+
+/* True when nothing of it is left. */
+static bool step(struct env *env)
+{
+    uint64_t *cursor = &env->kill_cursor;
+    bool done = true;
+    switch (env->kill_phase) {
+    case PHASE_PLANS: done = abandon_plans(env, cursor); break;
+    case PHASE_HANDLES: done = drop_handles(env, cursor); break;
+    case PHASE_DEVICE:
+        (void)nic_poll();
+        done = env->tx_in_flight == 0;
+        break;
+    case PHASE_RIGHTS: done = space_drop_rights(env, cursor, STEP_FRAMES); break;
+    case PHASE_FRAMES:
+        if (!free_frames(env))
+            return false;
+        finish(env);
+        return true;
+    }
+    if (done) {
+        env->kill_phase++;
+        *cursor = 0;
+    }
+    return false;
+}
+
+bool env_destroy_step(struct env *env)
+{
+    if (env->state != ENV_DYING) {
+        begin(env);
+        return false;
+    }
+    struct env *deepest = env;
+    while (deepest->children) /* at most ENV_MAX */
+        deepest = deepest->children;
+    if (deepest->state != ENV_DYING) {
+        begin(deepest);
+        return false;
+    }
+    return step(deepest) && deepest == env;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The operation table, made from the one line that each operation has in
+ * exo/abi.h, and the facts about a few of them that are the kernel's own.
+ */
+#include "ops.h"
+
+#include "net/ops_net.h"
+
+#define EXO_X(number, NAME, opname, h, a, b, c, d, e, r0, r1, r2, r3)                              \
+    [number] = {                                                                                   \
+        .name = #NAME,                                                                             \
+        .handle = K_##h,                                                                           \
+        .arg = {K_##a, K_##b, K_##c, K_##d, K_##e},                                                \
+        .result = {K_##r0, K_##r1, K_##r2, K_##r3},                                                \
+        .waits = number == EXO_TIMER || number == EXO_ENV_WAIT || number == EXO_NET_RX,            \
+        .more = number == EXO_NET_TX,                                                              \
+        .price = number == EXO_ALLOC ? 0 : number == EXO_SHARE ? 2 : -1,                           \
+        .run = op_##opname,                                                                        \
+        .cancel = number == EXO_ALLOC    ? op_alloc_cancel                                         \
+                  : number == EXO_NET_RX ? op_net_rx_cancel                                        \
+                  : number == EXO_NET_TX ? op_net_tx_cancel                                        \
+                                         : NULL,                                                   \
+    },
+
+const struct op_info op_infos[EXO_CODE_END] = {EXO_OPS(EXO_X)};

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* The functions behind the operation table; what each does and every error is said in exo/abi.h. */
+#ifndef EXO_OPS_H
+#define EXO_OPS_H
+
+#include "plan.h"
+
+#define EXO_X(number, NAME, name, h, a, b, c, d, e, r0, r1, r2, r3)                                \
+    int op_##name(struct plan *plan, struct op *op);
+EXO_OPS(EXO_X)
+#undef EXO_X
+
+/* Cancelled between steps: what ALLOC took and did not hand over yet goes back. */
+void op_alloc_cancel(struct plan *plan, struct op *op);
+/* NET_RX and NET_TX: net/ops_net.h. */
+
+#endif

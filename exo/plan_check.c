@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The form of a plan, checked whole on the kernel's copy before any of it starts. What
+ * depends on the state of the world (rights, frames, tables) is not looked
+ * at here: it may change while an operation waits.
+ */
+#include "env.h"
+#include "plan.h"
+
+#define FLAGS_KNOWN (EXO_START_MASK | EXO_QUIET | EXO_VPAGE)
+#define PLAN_FLAGS_KNOWN (EXO_PLAN_STANDING | EXO_PLAN_QUIET | EXO_PLAN_ANNOUNCE)
+
+bool op_code_reserved(uint8_t code)
+{
+    switch (code) {
+#define EXO_X(number, NAME) case EXO_##NAME:
+        EXO_OPS_RESERVED(EXO_X)
+#undef EXO_X
+        return true;
+    }
+    return false;
+}
+
+static bool kind_fits(uint8_t result, uint8_t argument)
+{
+    return argument == K_WORD || result == argument;
+}
+
+/* A reference in an argument of the given kind. */
+static int check_reference(const struct plan *plan, unsigned index, uint64_t word, uint8_t kind)
+{
+    unsigned from = word & 0xff, result = word >> 8 & 0xff;
+    if (word >> 48 || result > 3 || from >= index)
+        return -EXO_E_EDGE;
+    const struct op *source = &plan->op[from];
+    if (source->state == OP_CELL || !(plan->op[index].cell.after >> from & 1))
+        return -EXO_E_EDGE;
+    uint8_t given = op_infos[source->cell.code].result[result];
+    if (given == K_ZERO || !kind_fits(given, kind))
+        return -EXO_E_TYPE;
+    return 0;
+}
+
+static int check_value(uint64_t word, uint8_t kind)
+{
+    switch (kind) {
+    case K_ZERO: return word ? -EXO_E_FORM : 0;
+    case K_COUNT: return word - 1 >= EXO_COUNT_MAX ? -EXO_E_RANGE : 0;
+    case K_ADDR:
+        return word & (EXO_PAGE_SIZE - 1) || word >= EXO_USER_END ? -EXO_E_RANGE : 0;
+    case K_PERM:
+        return word == 0 || word & ~7ull ? -EXO_E_RANGE : 0;
+    case K_SMALL: return word > 0xffff ? -EXO_E_RANGE : 0;
+    case K_HANDLE: return word >> 32 ? -EXO_E_HANDLE : 0;
+    default: return 0;
+    }
+}
+
+static int check_handle(struct env *env, const struct plan *plan, unsigned index,
+                        const struct op_info *info)
+{
+    const struct exo_op *cell = &plan->op[index].cell;
+    if (cell->uses >> 5 & 1) {
+        if (info->handle == K_NONE || info->arg[4] != K_ZERO || cell->handle)
+            return -EXO_E_FORM;
+        return check_reference(plan, index, cell->arg[4], K_HANDLE);
+    }
+    if (info->handle == K_NONE)
+        return cell->handle ? -EXO_E_FORM : 0;
+    if (info->handle == K_ENV && cell->handle == EXO_SELF)
+        return 0;
+    return handle_find(env, cell->handle, info->handle) ? 0 : -EXO_E_HANDLE;
+}
+
+static int check_arguments(const struct plan *plan, unsigned index, const struct op_info *info)
+{
+    const struct exo_op *cell = &plan->op[index].cell;
+    for (unsigned k = 0; k < 5; k++) {
+        int error;
+        if (cell->uses >> k & 1) {
+            if (info->arg[k] == K_ZERO || info->arg[k] == K_COUNT)
+                return -EXO_E_TYPE;
+            error = check_reference(plan, index, cell->arg[k], info->arg[k]);
+        } else if (k == 4 && cell->uses >> 5 & 1) {
+            continue; /* holds the handle's reference */
+        } else {
+            error = check_value(cell->arg[k], info->arg[k]);
+        }
+        if (error)
+            return error;
+    }
+    return 0;
+}
+
+/* Edges: only backward, only to operations. `cells` has a bit for every MORE cell so far. */
+static int check_edges(const struct exo_op *cell, unsigned index, uint64_t more)
+{
+    if (cell->after >> index || cell->after & more)
+        return -EXO_E_EDGE;
+    if (!cell->after && cell->flags & EXO_START_MASK)
+        return -EXO_E_FORM;
+    return 0;
+}
+
+static int check_more(const struct plan *plan, unsigned index)
+{
+    const struct exo_more *cell = (const struct exo_more *)&plan->op[index].cell;
+    unsigned owner = index;
+    while (owner > 0 && plan->op[owner - 1].state == OP_CELL)
+        owner--;
+    if (owner == 0 || !op_infos[plan->op[owner - 1].cell.code].more)
+        return -EXO_E_FORM;
+    for (unsigned i = 0; i < sizeof cell->zero; i++)
+        if (cell->zero[i])
+            return -EXO_E_FORM;
+    return 0;
+}
+
+static int check_operation(struct env *env, struct plan *plan, unsigned index, uint64_t more)
+{
+    const struct exo_op *cell = &plan->op[index].cell;
+    if (cell->code >= EXO_CODE_END || !op_infos[cell->code].name)
+        return op_code_reserved(cell->code) ? -EXO_E_NOT_BUILT : -EXO_E_CODE;
+    const struct op_info *info = &op_infos[cell->code];
+    if (cell->flags & ~FLAGS_KNOWN || cell->uses & ~0x3fu)
+        return -EXO_E_FORM;
+    int error = check_edges(cell, index, more);
+    if (!error)
+        error = check_handle(env, plan, index, info);
+    if (!error)
+        error = check_arguments(plan, index, info);
+    if (!error && info->price >= 0)
+        plan->reserved += (uint32_t)cell->arg[info->price];
+    return error;
+}
+
+static int check_header(const struct exo_plan *header)
+{
+    if (header->code != EXO_PLAN || header->flags & ~PLAN_FLAGS_KNOWN)
+        return -EXO_E_FORM;
+    for (unsigned i = 0; i < 6; i++)
+        if (header->zero[i])
+            return -EXO_E_FORM;
+    return 0;
+}
+
+int plan_check(struct env *env, const struct exo_plan *header, struct plan *plan,
+               unsigned *bad_cell)
+{
+    uint64_t more = 0, descends = 0; /* bits of operations that wait, or come after one that does */
+    *bad_cell = 0;
+    int error = check_header(header);
+    plan->reserved = 0;
+    for (unsigned i = 0; i < header->cells && !error; i++) {
+        struct op *op = &plan->op[i];
+        op->index = (uint8_t)i;
+        op->state = OP_WAITING;
+        *bad_cell = i + 1;
+        if (op->cell.code == EXO_MORE) {
+            error = check_more(plan, i);
+            op->state = OP_CELL;
+            more |= 1ull << i;
+            continue;
+        }
+        error = check_operation(env, plan, i, more);
+        if (!error && (op_infos[op->cell.code].waits || op->cell.after & descends))
+            descends |= 1ull << i;
+        else if (!error && header->flags & EXO_PLAN_STANDING)
+            error = -EXO_E_FORM;
+    }
+    return error;
+}

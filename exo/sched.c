@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who runs next on a core. CPU time is a cycle of equal slots; each belongs to an
+ * environment. A slot whose owner has nothing to do is offered around.
+ * Environments that an event woke run at once while they have credit: time from slots of
+ * theirs that they did not use. So nobody pays for another's events.
+ */
+#include "arch/arch.h"
+#include "core.h"
+#include "net/nic.h"
+
+struct core cores[1];
+struct machine machine;
+
+#define TIMER_BUDGET 16u /* timers ended for one environment at a time */
+
+void core_start(struct core *core, struct env *owner)
+{
+    uint64_t now = clock_now();
+    list_init(&core->woken);
+    core->slot_ticks = clock_hz() / 1000000u * EXO_CPU_SLOT_US;
+    core->slot_end = now + core->slot_ticks;
+    core->charged_at = now;
+    core->armed = EXO_NEVER;
+    for (unsigned i = 0; i < EXO_CPU_SLOTS; i++)
+        core->slot_owner[i] = owner->index;
+    owner->cpu_slots = EXO_CPU_SLOTS;
+    owner->info->cpu_slots = EXO_CPU_SLOTS;
+}
+
+/* ---- time and credit ---------------------------------------------------------- */
+
+int64_t env_credit(struct env *env, uint64_t now)
+{
+    int64_t share = (int64_t)((now - env->credit_at) / EXO_CPU_SLOTS * env->cpu_slots);
+    int64_t most = (int64_t)(core_this()->slot_ticks * env->cpu_slots);
+    env->credit_at = now;
+    env->credit += share;
+    if (env->credit > most)
+        env->credit = most;
+    if (env->credit < -most)
+        env->credit = -most;
+    return env->credit;
+}
+
+void core_charge(struct core *core, uint64_t now)
+{
+    struct env *env = core->current;
+    if (env) {
+        uint64_t used = now - core->charged_at;
+        env->credit -= (int64_t)used;
+        env->info->ticks_used += used;
+    }
+    core->charged_at = now;
+}
+
+/* ---- lists ----------------------------------------------------------------------- */
+
+void env_woken(struct env *env)
+{
+    struct core *core = core_this();
+    if (env == core->current || env->boosted)
+        return;
+    if (env->state != ENV_RUNNING && env->state != ENV_WAITING)
+        return;
+    if (env_credit(env, clock_now()) <= 0)
+        return;
+    env->boosted = true;
+    list_push(&core->woken, &env->run_link);
+}
+
+static void unboost(struct env *env)
+{
+    if (env->boosted) {
+        env->boosted = false;
+        list_remove(&env->run_link);
+    }
+}
+
+void core_forget(struct env *env)
+{
+    struct core *core = core_this();
+    unboost(env);
+    uint16_t heir = env->parent ? env->parent->index : 0;
+    for (unsigned i = 0; i < EXO_CPU_SLOTS; i++)
+        if (core->slot_owner[i] == env->index)
+            core->slot_owner[i] = heir;
+    if (env->parent) {
+        env->parent->cpu_slots = (uint16_t)(env->parent->cpu_slots + env->cpu_slots);
+        env->parent->info->cpu_slots = env->parent->cpu_slots;
+    }
+    env->cpu_slots = 0;
+    if (core->yielded == env)
+        core->yielded = NULL;
+    if (core->yielded_to == env)
+        core->yielded_to = NULL;
+}
+
+void core_yield(struct env *env, struct env *to)
+{
+    struct core *core = core_this();
+    unboost(env);
+    core->yielded = env;
+    core->yielded_to = to;
+    core->attention = 1;
+}
+
+static struct env *pick_woken(struct core *core, uint64_t now)
+{
+    struct list_node *node;
+    while ((node = list_first(&core->woken))) {
+        struct env *env = LIST_ENTRY(node, struct env, run_link);
+        if (env_runnable(env) && env_credit(env, now) > 0)
+            return env;
+        unboost(env);
+    }
+    return NULL;
+}
+
+static struct env *pick(struct core *core, uint64_t now)
+{
+    struct env *named = core->yielded_to, *last = core->yielded;
+    core->yielded_to = core->yielded = NULL;
+    if (named && env_runnable(named))
+        return named;
+    struct env *env = pick_woken(core, now);
+    if (env)
+        return env;
+    unsigned owner = core->slot_owner[core->slot];
+    for (unsigned i = 0; i < ENV_MAX; i++) { /* the owner first, then whoever follows it */
+        env = envs[(owner + i) % ENV_MAX];
+        if (env && env != last && env_runnable(env))
+            return env;
+    }
+    return last && env_runnable(last) ? last : NULL;
+}
+
+/* ---- clocks ------------------------------------------------------------------------ */
+
+static void turn_slot(struct core *core, uint64_t now)
+{
+    if (now < core->slot_end)
+        return;
+    uint64_t passed = (now - core->slot_end) / core->slot_ticks + 1;
+    core->slot = (uint32_t)((core->slot + passed) % EXO_CPU_SLOTS);
+    core->slot_end += passed * core->slot_ticks;
+    if (core->current)
+        core->current->slice_pending = true;
+}
+
+/* Ends due timers and waits; the earliest tick at which something is due again. */
+static uint64_t expire(uint64_t now)
+{
+    uint64_t next = EXO_NEVER;
+    for (unsigned i = 1; i < ENV_MAX; i++) {
+        struct env *env = envs[i];
+        if (!env)
+            continue;
+        if (env->timers && timer_expire(env, now, TIMER_BUDGET))
+            next = now;
+        if (env->timers && env->timers->result[0] < next)
+            next = env->timers->result[0];
+        if (env->state != ENV_WAITING)
+            continue;
+        if (env->deadline <= now) {
+            env_deadline(env, now);
+            env_woken(env);
+        } else if (env->deadline < next) {
+            next = env->deadline;
+        }
+    }
+    return next;
+}
+
+/* The timer may fire early (it costs a look), never late. */
+static void arm(struct core *core, uint64_t tick)
+{
+    if (core->timer_fired)
+        core->armed = EXO_NEVER;
+    core->timer_fired = 0;
+    if (tick < core->armed) {
+        timer_arm(tick);
+        core->armed = tick;
+    }
+}
+
+/* ---- ways in and out ------------------------------------------------------------------ */
+
+static noreturn void resume(struct core *core, struct env *env)
+{
+    core->current = env;
+    if (env->slice_pending) {
+        env->slice_pending = false;
+        if (!env->from_syscall)
+            env_event(env, EXO_UPCALL_SLICE);
+    }
+    if (env->completion_event) {
+        env->completion_event = false;
+        env_event(env, EXO_UPCALL_COMPLETION);
+    }
+    if (core->space != env)
+        env->info->switches++;
+    arch_resume(core, env);
+}
+
+static void idle(struct core *core, uint64_t next)
+{
+    core->current = NULL;
+    arm(core, next);
+    if (nic_idle())
+        arch_idle();
+}
+
+noreturn void core_leave(struct core *core)
+{
+    for (;;) {
+        uint64_t now = clock_now();
+        core_charge(core, now);
+        core->attention = 0;
+        if (core->nic_fired) {
+            core->nic_fired = 0;
+            if (nic_poll())
+                core->nic_fired = 1;
+        }
+        turn_slot(core, now);
+        uint64_t next = expire(now);
+        struct env *env = pick(core, now);
+        if (!env) {
+            nic_flush();
+            idle(core, next);
+            continue;
+        }
+        core->current = env;
+        arm(core, next < core->slot_end ? next : core->slot_end);
+        bool user = env_continue(env);
+        nic_flush();
+        if (user && !core->attention)
+            resume(core, env);
+    }
+}
+
+noreturn void core_syscall(struct core *core)
+{
+    struct env *env = core->current;
+    env->from_syscall = true;
+    env_enter(env);
+    if (env_continue(env) && !core->attention && list_empty(&core->woken)) {
+        nic_flush();
+        env->completion_event = false;
+        arch_resume(core, env);
+    }
+    core_leave(core);
+}
+
+noreturn void core_fault(struct core *core)
+{
+    struct env *env = core->current;
+    env->from_syscall = false;
+    env_fault(env);
+    if (env->state == ENV_RUNNING)
+        arch_resume(core, env);
+    core_leave(core);
+}
+
+noreturn void core_interrupt(struct core *core)
+{
+    core->current->from_syscall = false;
+    core_leave(core);
+}

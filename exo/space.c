@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/* Page tables: walking, mapping and counting. Intel SDM vol. 3, 4.5. No hardware is touched
+ * but through space_flush(). */
+#include "space.h"
+
+#define PTE_PRESENT 0x1ull
+#define PTE_WRITE 0x2ull
+#define PTE_USER 0x4ull
+#define PTE_NX (1ull << 63)
+#define PTE_FRAME(pte) ((uint32_t)((pte) >> 12 & 0xffffffffull))
+
+#define TOP_LEVEL 4u
+
+static unsigned entry_index(uint64_t address, unsigned level)
+{
+    return (unsigned)(address >> (12 + 9 * (level - 1))) & 511u;
+}
+
+static uint64_t pte_make(frame_t frame, unsigned perm)
+{
+    return (uint64_t)frame.number << 12 | PTE_PRESENT | PTE_USER |
+           (perm & EXO_WRITE ? PTE_WRITE : 0) | (perm & EXO_EXEC ? 0 : PTE_NX);
+}
+
+static uint64_t *root_memory(struct env *env)
+{
+    return frame_memory((frame_t){(uint32_t)(env->root >> 12)});
+}
+
+/* The table of `level` that covers address, NULL with the level that is missing. */
+static uint64_t *table_find(struct env *env, uint64_t address, unsigned level, frame_t *frame,
+                            unsigned *missing)
+{
+    uint64_t *table = root_memory(env);
+    frame->number = (uint32_t)(env->root >> 12);
+    *missing = 0;
+    for (unsigned at = TOP_LEVEL; at > level; at--) {
+        uint64_t entry = table[entry_index(address, at)];
+        if (!(entry & PTE_PRESENT)) {
+            *missing = at - 1;
+            return NULL;
+        }
+        frame->number = PTE_FRAME(entry);
+        table = frame_memory(*frame);
+    }
+    return table;
+}
+
+uint64_t space_range_end(uint64_t address, uint64_t pages)
+{
+    if (address & (EXO_PAGE_SIZE - 1) || address >= EXO_USER_END ||
+        pages > (EXO_USER_END - address) >> EXO_PAGE_SHIFT)
+        return 0;
+    return address + (pages << EXO_PAGE_SHIFT);
+}
+
+int space_lookup(struct env *env, uint64_t address, frame_t *frame, unsigned *perm)
+{
+    unsigned missing;
+    if (address >= EXO_USER_END)
+        return -EXO_E_ABSENT;
+    uint64_t *table = table_find(env, address, 1, frame, &missing);
+    uint64_t entry = table ? table[entry_index(address, 1)] : 0;
+    if (!(entry & PTE_PRESENT))
+        return -EXO_E_ABSENT;
+    frame->number = PTE_FRAME(entry);
+    *perm = EXO_READ | (entry & PTE_WRITE ? EXO_WRITE : 0) | (entry & PTE_NX ? 0 : EXO_EXEC);
+    return 0;
+}
+
+int space_map(struct env *env, uint64_t address, frame_t frame, unsigned perm, unsigned *level)
+{
+    frame_t holder;
+    uint64_t *table = table_find(env, address, 1, &holder, level);
+    if (!table)
+        return -EXO_E_NO_TABLE;
+    uint64_t *entry = &table[entry_index(address, 1)];
+    if (*entry & PTE_PRESENT)
+        return -EXO_E_EXISTS;
+    *entry = pte_make(frame, perm);
+    frame_entry(holder)->writable++;
+    frame_entry(frame)->rights++;
+    if (perm & EXO_WRITE)
+        frame_entry(frame)->writable++;
+    return 0;
+}
+
+/* One right to a frame goes. */
+static void right_drop(struct env *env, frame_t frame, bool was_writable)
+{
+    struct frame *entry = frame_entry(frame);
+    entry->rights--;
+    if (was_writable)
+        entry->writable--;
+    if (entry->state == FRAME_FROZEN) {
+        env_uncharge(env, 1);
+        if (entry->rights == 0)
+            frame_release(frame);
+    }
+}
+
+int space_unmap(struct env *env, uint64_t address, frame_t *frame)
+{
+    frame_t holder;
+    unsigned missing;
+    uint64_t *table = table_find(env, address, 1, &holder, &missing);
+    uint64_t *entry = table ? &table[entry_index(address, 1)] : NULL;
+    if (!entry || !(*entry & PTE_PRESENT))
+        return -EXO_E_ABSENT;
+    frame->number = PTE_FRAME(*entry);
+    bool writable = *entry & PTE_WRITE;
+    *entry = 0;
+    frame_entry(holder)->writable--;
+    space_flush(env, address);
+    right_drop(env, *frame, writable);
+    return 0;
+}
+
+int space_protect(struct env *env, uint64_t address, unsigned perm)
+{
+    frame_t frame;
+    unsigned missing;
+    uint64_t *table = table_find(env, address, 1, &frame, &missing);
+    uint64_t *entry = table ? &table[entry_index(address, 1)] : NULL;
+    if (!entry || !(*entry & PTE_PRESENT))
+        return -EXO_E_ABSENT;
+    frame.number = PTE_FRAME(*entry);
+    struct frame *target = frame_entry(frame);
+    if (perm & EXO_WRITE && (target->state != FRAME_OWNED || target->owner != env->index))
+        return -EXO_E_RIGHT;
+    if (*entry & PTE_WRITE)
+        target->writable--;
+    if (perm & EXO_WRITE)
+        target->writable++;
+    *entry = pte_make(frame, perm);
+    space_flush(env, address);
+    return 0;
+}
+
+int space_table_add(struct env *env, uint64_t address, unsigned level, frame_t table,
+                    unsigned *missing)
+{
+    frame_t holder;
+    uint64_t *above = table_find(env, address, level + 1, &holder, missing);
+    if (!above)
+        return -EXO_E_NO_TABLE;
+    uint64_t *entry = &above[entry_index(address, level + 1)];
+    if (*entry & PTE_PRESENT)
+        return -EXO_E_EXISTS;
+    *entry = (uint64_t)table.number << 12 | PTE_PRESENT | PTE_WRITE | PTE_USER;
+    if (level + 1 < TOP_LEVEL)
+        frame_entry(holder)->writable++;
+    return 0;
+}
+
+int space_table_remove(struct env *env, uint64_t address, unsigned level, frame_t *table)
+{
+    frame_t holder;
+    unsigned missing;
+    uint64_t *above = table_find(env, address, level + 1, &holder, &missing);
+    uint64_t *entry = above ? &above[entry_index(address, level + 1)] : NULL;
+    if (!entry || !(*entry & PTE_PRESENT))
+        return -EXO_E_ABSENT;
+    table->number = PTE_FRAME(*entry);
+    if (frame_entry(*table)->writable > 0 || frame_entry(*table)->rights > 0)
+        return -EXO_E_BUSY;
+    *entry = 0;
+    if (level + 1 < TOP_LEVEL)
+        frame_entry(holder)->writable--;
+    space_flush(env, address);
+    return 0;
+}
+
+/* Skips to the first address that the next entry of `level` covers. */
+static uint64_t entry_skip(uint64_t address, unsigned level)
+{
+    uint64_t size = 1ull << (12 + 9 * (level - 1));
+    return (address & ~(size - 1)) + size;
+}
+
+bool space_drop_rights(struct env *env, uint64_t *cursor, unsigned budget)
+{
+    while (*cursor < EXO_USER_END && budget-- > 0) {
+        frame_t holder;
+        unsigned missing;
+        uint64_t *table = table_find(env, *cursor, 1, &holder, &missing);
+        if (!table) {
+            *cursor = entry_skip(*cursor, missing + 1);
+            continue;
+        }
+        uint64_t entry = table[entry_index(*cursor, 1)];
+        frame_t frame = {PTE_FRAME(entry)};
+        if (entry & PTE_PRESENT)
+            right_drop(env, frame, entry & PTE_WRITE);
+        *cursor += EXO_PAGE_SIZE;
+    }
+    return *cursor >= EXO_USER_END;
+}
