@@ -27,10 +27,8 @@ static struct frame table[FRAMES];
 static struct env program[3];
 static struct handle handles[3][8];
 static uint64_t ticks;
-static struct {
-    struct plan plan;
-    struct op op[64];
-} slot[3];
+static uint8_t slot_memory[3][sizeof(struct plan) + 64 * sizeof(struct op)]
+    __attribute__((aligned(16)));
 
 struct frame *frames = table;
 struct env *envs[ENV_MAX];
@@ -112,6 +110,8 @@ struct op *op_unpark(struct list *list)
     return node ? LIST_ENTRY(node, struct op, wait) : NULL;
 }
 
+static struct plan *plan_of(unsigned env) { return (void *)slot_memory[env]; }
+
 /* ---- stand-in: the device ----------------------------------------------------- */
 
 #define RING 32u
@@ -183,7 +183,7 @@ static uint64_t take(unsigned count) { return count ? EXO_PAGE_SIZE : 0; } /* fr
 
 static struct op *op_make(unsigned env, unsigned index, uint8_t code, uint32_t handle)
 {
-    struct op *op = &slot[env].plan.op[index];
+    struct op *op = &plan_of(env)->op[index];
     memset(op, 0, sizeof *op);
     op->cell.code = code;
     op->cell.handle = handle;
@@ -244,8 +244,8 @@ static void setup(void)
     for (unsigned i = 1; i < 3; i++) {
         program[i].index = (uint16_t)i;
         envs[i] = &program[i];
-        slot[i].plan.env = &program[i];
-        slot[i].plan.cells = 64;
+        plan_of(i)->env = &program[i];
+        plan_of(i)->cells = 64;
         for (unsigned f = 0; f < 20; f++)
             table[(i == 1 ? MINE : THEIRS) + f] =
                 (struct frame){.state = FRAME_OWNED, .owner = (uint16_t)i};
@@ -416,7 +416,7 @@ START_TEST(test_share)
     while (run(send_op(1, sent, MINE + 2, 64)) == 0)
         sent++;
     ck_assert_uint_eq(sent, RING / 2); /* alone: half */
-    struct op *waits = &slot[1].plan.op[sent];
+    struct op *waits = &plan_of(1)->op[sent];
     ck_assert_uint_eq(waits->state, OP_PARKED);
     for (unsigned i = 0; i < RING / 4; i++)
         ck_assert_int_eq(run(send_op(2, i, THEIRS + 2, 64)), 0); /* a newcomer finds room */
@@ -439,7 +439,7 @@ START_TEST(test_turn_passes)
     packet_in(MINE + 3, 2);
     while (run(send_op(1, 0, MINE + 2, 64)) == 0)
         ;
-    struct op *first = &slot[1].plan.op[0];
+    struct op *first = &plan_of(1)->op[0];
     struct op *bad = send_op(1, 1, MINE + 3, 64), *good = send_op(1, 2, MINE + 2, 64);
     ck_assert_int_eq(run(bad), OP_PARK);
     ck_assert_int_eq(run(good), OP_PARK);
