@@ -8,7 +8,7 @@ import sys
 sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
 
-from xo import ports, run, symtab, testrun  # noqa: E402
+from xo import doctor, gdb, image, ports, run, symtab, testrun  # noqa: E402
 from xo.common import Problem, bold, red  # noqa: E402
 
 
@@ -58,6 +58,23 @@ def parser_make():
     part.add_argument("--accel", choices=["auto", "kvm", "tcg"], default="tcg",
                       help="what guests run on (tcg: the same everywhere)")
     add_yes(part)
+
+    part = add("image", image.image_command, "make a bootable image", "./xo image httpd -o httpd.iso")
+    part.add_argument("manifest", metavar="APP|MANIFEST")
+    part.add_argument("-o", dest="output", metavar="FILE.iso", help="where to (default: NAME.iso)")
+    add_yes(part)
+
+    part = add("gdb", gdb.gdb_command, "boot an application under gdb",
+               "./xo gdb httpd --ex 'break main' --ex continue")
+    part.add_argument("app", metavar="APP|MANIFEST")
+    part.add_argument("--program", metavar="NAME", help="whose symbols to load (default: the manifest's first)")
+    part.add_argument("--ex", action="append", default=[], metavar="COMMAND", help="a command for gdb")
+    part.add_argument("--batch", action="store_true", help="end after the commands")
+    part.add_argument("--mem", default="64M", metavar="SIZE", help="memory (64M)")
+    part.add_argument("--net", default="user", metavar="user|tap=IF|none", help="network (user)")
+    add_yes(part)
+
+    add("doctor", doctor.doctor_command, "show what is installed and what is missing", "./xo doctor")
 
     part = add("ports", ports.ports_command,
                "build what comes from upstream source, and print where it is", "./xo ports", hidden=True)
