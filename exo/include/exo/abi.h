@@ -368,7 +368,8 @@ struct exo_context {
  * and `depth` is one more. Events (vector >= 256) are saved at depth 0 only: at
  * other depths they set a bit in `pending` and nothing else. A fault at depth 4
  * stops the environment. To resume, the program lowers `depth` and goes back to
- * the saved registers by itself (iretq works in ring 3).
+ * the saved registers by itself (POPF and RET; a ring-3 IRET faults under SMAP in
+ * QEMU before 9.1).
  */
 struct exo_control {
     uint64_t entry;
