@@ -98,6 +98,7 @@ def _clean(raw):
     """A console line without anything that could steer a terminal."""
     text = raw.decode("utf-8", "replace").rstrip("\r\n")
     text = re.sub(r"\x1b(\[[0-9;?]*[A-Za-z]|[c()][0-9A-B]?)", "", text)
+    text = re.sub(r"[\x00-\x08\x0a-\x1f\x7f]", "", text)
     return "".join(c if c == "\t" or c.isprintable() else "?" for c in text)
 
 

@@ -163,9 +163,13 @@ class Test:
         path.write_text("\n".join(lines) + "\n")
         return path
 
+    def files(self, manifest):
+        """What a manifest's boot archive holds: (name, content) pairs for pack.archive()."""
+        return pack.archive_files(self._read(manifest), self.folder)
+
     def archive(self, manifest):
         """The bytes of the boot archive of a manifest: to boot, or to spoil first."""
-        return pack.archive(pack.archive_files(self._read(manifest), self.folder))
+        return pack.archive(self.files(manifest))
 
     def _read(self, manifest):
         if isinstance(manifest, manifests.Manifest):
