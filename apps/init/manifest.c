@@ -5,15 +5,16 @@
  */
 #include "manifest.h"
 
+#include <exo/abi.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "manifest_net.h"
 #include "words.h"
 
-#define FRAME_BYTES 4096u
+#define FRAME_BYTES EXO_PAGE_SIZE
 #define MEMORY_MIN (256u << 10) /* tables, rings, stack and a little of its own */
-#define MEMORY_MAX (1ull << 40)
+#define MEMORY_MAX ((uint64_t)EXO_COUNT_MAX * FRAME_BYTES) /* one number of an operation */
 
 struct parse {
     struct manifest *manifest;
@@ -117,7 +118,7 @@ static bool parse_memory(struct parse *parse)
     if (!words_size(parse->word[1], &bytes))
         return fail(parse, "\"%.40s\" is not a size like 512K, 32M or 1G", parse->word[1]);
     if (bytes < MEMORY_MIN || bytes > MEMORY_MAX)
-        return fail(parse, "memory %s is not between 256K and 1024G", parse->word[1]);
+        return fail(parse, "memory %s is not between 256K and 256M", parse->word[1]);
     parse->program->frames = (bytes + FRAME_BYTES - 1) / FRAME_BYTES;
     return true;
 }

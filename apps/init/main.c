@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * init: the first program. Reads the manifest, makes every program with exactly
+ * what the manifest gives it, watches them, and ends the machine with the truth
+ * about how that went. All policy of the system is in this folder.
+ */
+#include <fcntl.h>
+#include <libos/file.h>
+#include <libos/start.h>
+#include <libos/thread.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "child.h"
+#include "grant.h"
+#include "report.h"
+#include "say.h"
+
+#define OWN_RESERVE 256u /* frames that init keeps for itself: tables, plan slots, reports */
+
+static struct manifest manifest;
+static struct child children[MANIFEST_PROGRAMS];
+static struct wait_queue someone_ended;
+
+/* A file of the archive, where it lies; gives up if it is not there. */
+static const void *file_view(const char *path, const char *what, size_t *size)
+{
+    char full[MANIFEST_PATH + 1];
+    const void *bytes;
+    snprintf(full, sizeof(full), "/%s", path);
+    int fd = open(full, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        give_up("%s: there is no file %s in the boot archive", what, path);
+    if (fs_view(fd, &bytes, size) || (uint64_t)bytes % EXO_PAGE_SIZE)
+        give_up("%s: %s does not lie in the boot archive as it should", what, path);
+    close(fd);
+    return bytes;
+}
+
+static void manifest_read(void)
+{
+    struct manifest_error error;
+    size_t size;
+    const char *text = file_view("manifest", "manifest", &size);
+    uint64_t left = PLAN_INFO->frames_limit - PLAN_INFO->frames_used;
+    left = left > OWN_RESERVE ? left - OWN_RESERVE : 0;
+    if (manifest_parse(&manifest, text, size, &error) &&
+        manifest_fit(&manifest, left, GRANT_SLOTS, &error))
+        return;
+    if (error.line)
+        give_up("manifest:%u: %s", error.line, error.text);
+    give_up("manifest: %s", error.text);
+}
+
+static void child_ended(struct plan_run *run)
+{
+    (void)run;
+    thread_wake(&someone_ended, 1);
+}
+
+/* Asks to be told how it stops. The last of the three words fits no completion, so a NOP carries it. */
+static void child_watch(struct child *child)
+{
+    struct plan_buffer buffer;
+    struct plan *plan = plan_begin(&buffer);
+    plan->results = child->result;
+    struct env_wait_refs wait = plan_env_wait(plan, handle_number(child->env));
+    plan_nop(plan, wait.first);
+    plan_nop(plan, wait.second);
+    child->wait.wake = child_ended;
+    plan_run_start(plan, &child->wait);
+}
+
+static void programs_start(void)
+{
+    uint64_t bytes = PLAN_INFO->archive_bytes;
+    const void *archive = (const void *)PLAN_INFO->archive;
+    for (unsigned i = 0; i < manifest.count; i++) {
+        struct child *child = &children[i];
+        child->program = &manifest.program[i];
+        child->file = file_view(child->program->file, child->program->name, &child->file_bytes);
+        child_check(child, (bytes + EXO_PAGE_SIZE - 1) / EXO_PAGE_SIZE);
+    }
+    for (unsigned i = 0; i < manifest.count; i++)
+        child_build(&children[i], archive, bytes);
+    int error = grant_slots(children, manifest.count);
+    if (error)
+        give_up("CPU time can't be given: %s", exo_error_text(error));
+    for (unsigned i = 0; i < manifest.count; i++)
+        child_start(&children[i]);
+    say("running");
+    for (unsigned i = 0; i < manifest.count; i++)
+        child_watch(&children[i]);
+}
+
+static bool as_expected(const struct manifest_program *program, uint64_t reason, uint64_t word)
+{
+    switch (program->expect) {
+    case EXPECT_RUN:
+        return reason == EXO_STOP_EXIT && word == 0;
+    case EXPECT_EXIT:
+        return reason == EXO_STOP_EXIT && word == (uint64_t)program->expect_status;
+    case EXPECT_CRASH:
+        return reason == EXO_STOP_CRASH || reason == EXO_STOP_NESTED;
+    case EXPECT_STOP:
+        return reason == EXO_STOP_NESTED;
+    }
+    return false;
+}
+
+static void child_finish(struct child *child)
+{
+    int error = plan_run_error(&child->wait);
+    if (error)
+        give_up("%s can't be watched: %s", child->program->name, exo_error_text(error));
+    uint64_t reason = child->result[0].value, word = child->result[1].value;
+    report_end(child, reason, word, child->result[2].value);
+    child->ended = true;
+    child->failed = !as_expected(child->program, reason, word);
+    if (!child_reap(child))
+        child->failed = true;
+}
+
+static bool all_done(void)
+{
+    for (unsigned i = 0; i < manifest.count; i++)
+        if (!children[i].ended && (children[i].program->ends || !manifest.end_when))
+            return false;
+    return true;
+}
+
+/* The first child that stopped and was not looked at; waits until there is one. */
+static struct child *child_next(void)
+{
+    for (;;) {
+        for (unsigned i = 0; i < manifest.count; i++)
+            if (!children[i].ended && children[i].wait.ended)
+                return &children[i];
+        libos_enter();
+        bool any = false;
+        for (unsigned i = 0; i < manifest.count; i++)
+            any |= !children[i].ended && children[i].wait.ended;
+        if (!any)
+            thread_wait(&someone_ended, EXO_NEVER);
+        libos_leave();
+    }
+}
+
+/* Who still runs when the machine ends: fine for a server, not for a program that should have ended. */
+static void rest_end(void)
+{
+    for (unsigned i = 0; i < manifest.count; i++) {
+        struct child *child = &children[i];
+        if (child->ended)
+            continue;
+        child->failed = child->program->expect != EXPECT_RUN;
+        if (child->failed)
+            say("%s still runs, and was expected to end", child->program->name);
+        if (!child_reap(child))
+            child->failed = true;
+    }
+}
+
+int main(void)
+{
+    unsigned failed = 0;
+    manifest_read();
+    programs_start();
+    while (!all_done())
+        child_finish(child_next());
+    rest_end();
+    for (unsigned i = 0; i < manifest.count; i++)
+        if (children[i].failed) {
+            say("%s did not end as expected", children[i].program->name);
+            failed++;
+        }
+    if (!failed)
+        say("all programs ended as expected");
+    power_off(failed ? EXO_POWER_FAILED : EXO_POWER_OK);
+}
