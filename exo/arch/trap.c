@@ -42,6 +42,26 @@ static void interrupt_dispatch(uint64_t vector)
     apic_eoi();
 }
 
+/*
+ * QEMU's TCG before 9.1 reads IRETQ's stack with kernel rights even in ring 3, so
+ * under SMAP a program's IRETQ faults, as a "supervisor" access from user mode. (Returning by
+ * POPFQ and RET n is as good, and cheaper on every processor.) For a program that
+ * uses IRETQ SMAP goes off, once and audibly: the kernel has no pointer into user
+ * memory that it would stop.
+ */
+static bool is_tcg_iret(const struct exo_context *context)
+{
+    return context->vector == 14 && (context->error & 5) == 1 && cr4_read() & CR4_SMAP;
+}
+
+static noreturn void smap_give_up(struct core *core, struct env *env)
+{
+    cr4_write(cr4_read() & ~CR4_SMAP);
+    console_printf("this QEMU faults on IRETQ in ring 3 under SMAP (program at %lx; use POPFQ, RET n): "
+                   "SMAP is off\n", env->context.rip);
+    arch_resume(core, env);
+}
+
 noreturn void trap_user(struct core *core)
 {
     struct env *env = core->current;
@@ -56,6 +76,8 @@ noreturn void trap_user(struct core *core)
         panic_registers(&env->context, exception_names[vector]);
     if (vector == 1)
         dr6_write(DR6_CLEAR); /* sticky, and the next program's too */
+    if (is_tcg_iret(&env->context))
+        smap_give_up(core, env);
     /* Only a page fault's CR2 is this program's; otherwise it may be a neighbour's. */
     env->context.address = vector == 14 ? cr2_read() : 0;
     core_fault(core);
