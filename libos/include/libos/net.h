@@ -17,4 +17,7 @@ int net_wait_address(uint64_t deadline, uint32_t *address);
  * 0, or a negative errno value, the same every time. */
 int net_start(void);
 
+/* For network stacks: the address has come, changed or gone. Inside the libos. */
+void net_address_changed(void);
+
 #endif

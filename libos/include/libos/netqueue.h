@@ -21,12 +21,11 @@
 #include <libos/plan.h>
 #include <stddef.h>
 
-#define NETQUEUE_BUFFERS 256u /* receive buffers a queue can have */
+#define NETQUEUE_BUFFERS 128u /* receive buffers a queue can have */
 #define NETQUEUE_BUFFER_BYTES 2048u
 #define NETQUEUE_SENDS 128u   /* sends in flight */
-#define NETQUEUE_PLANS 96u    /* plans in flight */
 #define NETQUEUE_PLAN_CELLS 16u
-#define NETQUEUE_PENDING 64u  /* cells gathered before a plan must be written */
+#define NETQUEUE_PLANS 192u   /* plans in flight */
 
 struct netqueue;
 struct netqueue_plan;
@@ -56,14 +55,15 @@ struct netqueue_plan {
     struct completion_target target; /* refused whole */
     struct netqueue *queue;
     struct netqueue_plan *next;
-    uint32_t left, count;
-    uint8_t large;
+    uint16_t left, count;
+    bool large;
     struct completion_target *member[NETQUEUE_PLAN_CELLS];
 };
 
 struct netqueue_config {
     uint32_t handle;  /* EXO_QUEUE_CREATE made it, or start_info()->queue */
     unsigned buffers; /* 16..NETQUEUE_BUFFERS; 0: 64 */
+    bool no_replies;  /* netqueue_reply() is never called: less memory for plan slots */
     /* A packet has come; the buffer is the program's now. Must not wait. */
     void (*receive)(struct netqueue *queue, struct netqueue_buffer *buffer);
     /* The bytes of a netqueue_send() are the caller's again; status 0 or -EXO_E_... May be NULL. */
@@ -94,7 +94,7 @@ struct netqueue {
 
     unsigned cells; /* gathered in pending[] */
     struct netqueue_plan *building;
-    struct exo_op pending[NETQUEUE_PENDING];
+    struct exo_op pending[NETQUEUE_PLAN_CELLS + 1]; /* the header first */
 
     struct netqueue_buffer buffer[NETQUEUE_BUFFERS];
     struct netqueue_send send[NETQUEUE_SENDS];

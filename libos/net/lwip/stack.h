@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+/* lwIP, as netstack.h wants it. */
+#ifndef LIBOS_LWIP_STACK_H
+#define LIBOS_LWIP_STACK_H
+
+#include <libos/netstack.h>
+
+extern const struct netstack netstack_lwip;
+
+#endif
