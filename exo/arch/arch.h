@@ -16,7 +16,9 @@ struct env;
 struct core;
 
 /* Virtual layout of the kernel half (drawn in docs/tour.md). */
+#ifndef KERNEL_PHYSMAP /* tests on the host put it elsewhere */
 #define KERNEL_PHYSMAP 0xffff800000000000ull /* all RAM, writable, never executable */
+#endif
 #define KERNEL_DEVICES 0xffffc00000000000ull /* device memory, uncached, mapped by device_map() */
 #define KERNEL_IMAGE 0xffffffff80000000ull
 

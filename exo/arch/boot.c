@@ -29,7 +29,7 @@ static void boot_map_extend(struct boot_info *boot)
             boot_low[i] = i * GIB | 0x83; /* present, writable, large */
     }
     if (end > limit) {
-        console_printf("memory above %lu GiB is not used\n", (unsigned long)(limit / GIB));
+        console_printf("exo: memory above %lu GiB is not used\n", (unsigned long)(limit / GIB));
         ranges_clip(boot, limit);
     }
 }

@@ -204,5 +204,5 @@ void clock_init(void)
         }
     }
     wall = rtc_read(acpi_facts.century);
-    console_printf("clock: %lu kHz by %s\n", (unsigned long)(hz / 1000), source);
+    console_printf("exo: clock at %lu kHz, by %s\n", (unsigned long)(hz / 1000), source);
 }

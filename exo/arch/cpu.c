@@ -4,7 +4,6 @@
  * registers and SYSCALL registers that follow from both.
  */
 #include "internal.h"
-#include "offsets.h"
 #include "x86.h"
 
 /* SYSCALL clears these: TF, IF, DF, IOPL, NT, AC. Without TF the kernel is never
@@ -44,7 +43,7 @@ static void cpu_enable_syscall(void)
 {
     msr_write(MSR_EFER, msr_read(MSR_EFER) | EFER_SCE | EFER_NXE);
     /* SYSRET takes CS and SS relative to the upper selector (Intel SDM vol. 3, 5.8.8). */
-    msr_write(MSR_STAR, (uint64_t)(SELECTOR_USER_DATA - 8) << 48 | (uint64_t)SELECTOR_KERNEL_CODE << 32);
+    msr_write(MSR_STAR, (uint64_t)(USER_SS - 8) << 48 | (uint64_t)KERNEL_CS << 32);
     msr_write(MSR_LSTAR, (uint64_t)&trap_syscall);
     msr_write(MSR_CSTAR, 0); /* there is no 32-bit code segment to come from */
     msr_write(MSR_FMASK, FMASK);

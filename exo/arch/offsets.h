@@ -32,13 +32,6 @@
 
 #define ENV_FROM_SYSCALL 246
 
-/* Selectors. The order is what SYSCALL and SYSRET want (Intel SDM vol. 3, 5.8.8). */
-#define SELECTOR_KERNEL_CODE 0x08
-#define SELECTOR_KERNEL_DATA 0x10
-#define SELECTOR_USER_DATA 0x1b
-#define SELECTOR_USER_CODE 0x23
-#define SELECTOR_TSS 0x28
-
 #define IST_STACK_BYTES 4096
 #define TRAP_STUBS 80 /* vectors 0..79; one more for VECTOR_SPURIOUS */
 

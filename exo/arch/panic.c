@@ -77,7 +77,7 @@ noreturn void panic(const char *format, ...)
 {
     va_list arguments;
     panic_enter();
-    console_printf("\nPANIC: ");
+    console_printf("\nexo: panic: ");
     va_start(arguments, format);
     console_vprintf(format, arguments);
     va_end(arguments);
@@ -90,7 +90,7 @@ noreturn void panic(const char *format, ...)
 noreturn void panic_registers(const struct exo_context *c, const char *what)
 {
     panic_enter();
-    console_printf("\nPANIC: %s in %s mode, vector %lu, error 0x%lx, cr2 0x%lx\n", what,
+    console_printf("\nexo: panic: %s in %s mode, vector %lu, error 0x%lx, cr2 0x%lx\n", what,
                    c->cs & 3 ? "user" : "kernel", c->vector, c->error, cr2_read());
     current_print();
     console_printf("rip %016lx  rsp %016lx  rflags %lx  cs %lx  cr3 %lx\n", c->rip, c->rsp, c->rflags,
@@ -106,7 +106,7 @@ noreturn void panic_registers(const struct exo_context *c, const char *what)
 noreturn void boot_fail(const char *format, ...)
 {
     va_list arguments;
-    console_printf("cannot start: ");
+    console_printf("exo: can't start: ");
     va_start(arguments, format);
     console_vprintf(format, arguments);
     va_end(arguments);

@@ -92,8 +92,8 @@ static __attribute__((noinline)) noreturn void resume_slowly(struct core *core, 
         fault_at_rip(core, env);
     if (env->from_syscall)
         resume_sysret(env);
-    context->cs = SELECTOR_USER_CODE;
-    context->ss = SELECTOR_USER_DATA;
+    context->cs = USER_CS;
+    context->ss = USER_SS;
     context->rflags = (context->rflags & RFLAGS_USER) | RFLAGS_FIXED;
     resume_iret(env);
 }

@@ -35,6 +35,8 @@ struct ist_stack {
     uint8_t bytes[IST_STACK_BYTES - sizeof(struct core *)];
 };
 
+#define TSS_SELECTOR 0x28u
+
 enum ist { IST_DF, IST_NMI, IST_MC, IST_DB, IST_COUNT };
 
 static struct tss tss;
@@ -48,7 +50,7 @@ static void gate_set(unsigned vector, const char *stub, unsigned ist, unsigned p
     uint64_t address = (uint64_t)stub;
     idt[vector] = (struct gate){
         .low = (uint16_t)address,
-        .selector = SELECTOR_KERNEL_CODE,
+        .selector = KERNEL_CS,
         .ist = (uint8_t)ist,
         .type = (uint8_t)(0x8e | privilege << 5), /* interrupt gate: IF is cleared */
         .middle = (uint16_t)(address >> 16),
@@ -84,13 +86,13 @@ static void tss_init(struct core *core)
 static void gdt_init(void)
 {
     uint64_t base = (uint64_t)&tss;
-    gdt[SELECTOR_KERNEL_CODE / 8] = 0x00af9b000000ffff;
-    gdt[SELECTOR_KERNEL_DATA / 8] = 0x00cf93000000ffff;
-    gdt[SELECTOR_USER_DATA / 8] = 0x00cff3000000ffff;
-    gdt[SELECTOR_USER_CODE / 8] = 0x00affb000000ffff;
-    gdt[SELECTOR_TSS / 8] = (sizeof tss - 1) | (base & 0xffffff) << 16 | 0x89ull << 40 |
+    gdt[KERNEL_CS / 8] = 0x00af9b000000ffff;
+    gdt[KERNEL_SS / 8] = 0x00cf93000000ffff;
+    gdt[USER_SS / 8] = 0x00cff3000000ffff;
+    gdt[USER_CS / 8] = 0x00affb000000ffff;
+    gdt[TSS_SELECTOR / 8] = (sizeof tss - 1) | (base & 0xffffff) << 16 | 0x89ull << 40 |
                             (base >> 24 & 0xff) << 56;
-    gdt[SELECTOR_TSS / 8 + 1] = base >> 32;
+    gdt[TSS_SELECTOR / 8 + 1] = base >> 32;
     struct pointer pointer = {.limit = sizeof gdt - 1, .base = (uint64_t)gdt};
     __asm__ volatile("lgdt %0\n\t"
                      "pushq %2\n\t"
@@ -105,8 +107,8 @@ static void gdt_init(void)
                      "lldt %w4\n\t"
                      "ltr %w5"
                      :
-                     : "m"(pointer.limit), "m"(pointer), "i"(SELECTOR_KERNEL_CODE),
-                       "r"(SELECTOR_KERNEL_DATA), "r"(0), "r"(SELECTOR_TSS)
+                     : "m"(pointer.limit), "m"(pointer), "i"(KERNEL_CS),
+                       "r"(KERNEL_SS), "r"(0), "r"(TSS_SELECTOR)
                      : "rax", "memory");
 }
 

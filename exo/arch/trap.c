@@ -57,7 +57,7 @@ static bool is_tcg_iret(const struct exo_context *context)
 static noreturn void smap_give_up(struct core *core, struct env *env)
 {
     cr4_write(cr4_read() & ~CR4_SMAP);
-    console_printf("this QEMU faults on IRETQ in ring 3 under SMAP (program at %lx; use POPFQ, RET n): "
+    console_printf("exo: this QEMU faults on IRETQ in ring 3 under SMAP (program at %lx; use POPFQ, RET n): "
                    "SMAP is off\n", env->context.rip);
     arch_resume(core, env);
 }
