@@ -104,8 +104,8 @@ static bool take_cells(struct env *env)
             return true;
         }
         env->sq_head += taken;
-        if (env->sq_head < env->submit && core_attention())
-            return false;
+        if (core_attention())
+            return false; /* perhaps in the middle of that plan: it is on env->ready then */
     }
     finish(env, env->ended_badly);
     return true;

@@ -18,9 +18,23 @@ int op_nop(struct plan *plan, struct op *op)
     return 0;
 }
 
+/* In later passes of a standing plan: the first multiple of the period that is not past. arg[0] of the
+ * kernel's copy is the tick of the pass before, arg[2] says that there was one. */
+static uint64_t timer_next(struct op *op, uint64_t now)
+{
+    uint64_t tick = op_arg(op, 0), period = op->cell.arg[1];
+    if (period == 0 || op->cell.uses & 1)
+        return tick;
+    if (op->cell.arg[2])
+        tick += (now > tick ? (now - tick) / period + 1 : 1) * period;
+    op->cell.arg[0] = tick;
+    op->cell.arg[2] = 1;
+    return tick;
+}
+
 int op_timer(struct plan *plan, struct op *op)
 {
-    uint64_t tick = op_arg(op, 0), now = clock_now();
+    uint64_t now = clock_now(), tick = timer_next(op, now);
     op->result[0] = tick;
     if (tick > now) {
         timer_add(plan->env, op);

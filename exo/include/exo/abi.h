@@ -183,7 +183,7 @@ struct exo_completion {
     X(13, UNMAP, unmap, ENV, ADDR, COUNT, ZERO, ZERO, ZERO, FRAME, WORD, ZERO, ZERO)             \
     X(14, PROTECT, protect, ENV, ADDR, COUNT, PERM, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO)          \
     X(15, SLOTS, slots, ENV, FRAME, COUNT, SMALL, ZERO, ZERO, WORD, ZERO, ZERO, ZERO)            \
-    X(16, TIMER, timer, NONE, TICK, ZERO, ZERO, ZERO, ZERO, TICK, ZERO, ZERO, ZERO)              \
+    X(16, TIMER, timer, NONE, TICK, WORD, ZERO, ZERO, ZERO, TICK, ZERO, ZERO, ZERO)              \
     X(17, CANCEL, cancel, NONE, WORD, WORD, ZERO, ZERO, ZERO, WORD, ZERO, ZERO, ZERO)            \
     X(18, YIELD, yield, ENV, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO)               \
     X(19, CONSOLE_WRITE, console_write, CONSOLE, BUF, ZERO, ZERO, ZERO, ZERO, BUF, ZERO, ZERO, ZERO) \
@@ -262,7 +262,8 @@ enum exo_code {
  * SLOTS(env; frame, count, class)  Donates `count` consecutive frames of that environment
  *   as plan slots for 4, 16, 32 or 64 cells. Result: slots gained. RANGE (class, or too
  *   few frames for one), BUSY.
- * TIMER(tick)                  Parks until then. Result: the tick at which it ended.
+ * TIMER(tick, period)          Parks until then. Result: the tick at which it ended. In a standing plan
+ *   a period other than 0 moves the tick on by the first multiple of it that is not past.
  * CANCEL(plan, operations)     Cancels those operations (bit mask) of the plan with this
  *   id, or of this plan (0), that have not ended. Result: how many. ABSENT.
  * YIELD(env)                   The rest of the slice goes to a child or whom the scheduler picks (0).
