@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* Taking everything there is: frames, environments and handles, plan slots. The limit is its own. */
+#include "attack.h"
+
+static unsigned count_until_refused(struct exo_op op, int *error)
+{
+    unsigned count = 0;
+    while (count < 100000 && (*error = run_cell(op)) == 0)
+        count++;
+    return count;
+}
+
+static void environments(void)
+{
+    unsigned count = 0;
+    int error = 0;
+    while (!error && count < 1000) {
+        struct plan_buffer buffer;
+        struct plan *plan = plan_begin(&buffer);
+        struct frame_ref first = plan_alloc(plan, EXO_ENV_FRAMES, 0);
+        plan_env_create(plan, first, EXO_ENV_FRAMES);
+        error = plan_run(plan);
+        count += !error;
+    }
+    libos_log("%u environments, then: %s", count, exo_error_text(error));
+    refused("environments without end", error, 0);
+}
+
+/* Plans that wait for ever, until no slot is left; one must stay for the last words. */
+static void slots(void)
+{
+    static struct completion_target nobody;
+    struct plan_buffer buffer;
+    unsigned count = 0;
+    long failed = 0;
+    (void)nobody;
+    while (!failed && count < 10000) {
+        struct plan *plan = plan_begin(&buffer);
+        plan_flags(plan, EXO_PLAN_QUIET, NULL);
+        plan_quiet(plan, true);
+        plan_timer(plan, tick_number(EXO_NEVER - 1));
+        plan_timer(plan, tick_number(EXO_NEVER - 1));
+        failed = plan_submit(plan);
+        count++;
+    }
+    holds("plans that wait for ever are refused in the end", failed != 0);
+}
+
+int main(void)
+{
+    int error = 0;
+    uint64_t limit = PLAN_INFO->frames_limit;
+    environments();
+    unsigned taken = count_until_refused((struct exo_op){.code = EXO_ALLOC, .arg = {1, 0, EXO_ANY}}, &error);
+    refused("frames without end", error, EXO_E_QUOTA);
+    holds("not more than its quota", taken <= limit);
+    refused("one more", run_cell((struct exo_op){.code = EXO_ALLOC, .arg = {1, 0, EXO_ANY}}), EXO_E_QUOTA);
+    int end = attack_end();
+    slots();
+    return end || attack_failures;
+}

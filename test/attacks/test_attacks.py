@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+"""Programs that try to break out, each beside a victim that keeps checking its memory
+and an echo server that has to keep answering. init judges every program by the
+manifest's `expect`; here we see that it did and that the neighbours noticed nothing."""
+
+import socket
+import time
+
+from xo.testing import cases, limit
+
+
+def _answers(guest):
+    """Rounds of UDP echo until the machine ends; (sent, answered)."""
+    host, port = guest.reach("echo", "udp", 7)
+    sent = answered = 0
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(0.5)
+        while guest.exit_status is None:
+            text = b"still there? %d" % sent
+            sent += 1
+            client.sendto(text, (host, port))
+            try:
+                answered += client.recv(2000) == text
+            except OSError:
+                pass
+            time.sleep(0.05)
+    return sent, answered
+
+
+@limit(60)
+@cases("memory", "machine", "tables", "refused", "spoof", "upcalls", "hogs")
+def test_attack(t, case):
+    guest = t.boot(f"{case}.manifest", memory="96M")
+    sent, answered = _answers(guest)
+    status = guest.wait_exit(30)
+    guest.wait_line(r"^victim: intact", 1)
+    for line in guest.lines:
+        t.check("SURVIVED" not in line and "NOT REFUSED" not in line and "DOES NOT HOLD" not in line, line)
+    t.equal(status, t.OK, f"exit status (the last lines:\n{guest.tail()})")
+    # The last few may be lost in the machine's end.
+    t.check(answered > 10 and answered >= sent - 5, f"echo answered {answered} of {sent}")
+
+
+def _program_lines(guest, name):
+    """A crash report: its line, and what is indented below it."""
+    start = next((i for i, line in enumerate(guest.lines) if line.startswith(f"init: crash {name}: ")), None)
+    if start is None:
+        return []
+    end = start + 1
+    while end < len(guest.lines) and guest.lines[end].startswith("init:   "):
+        end += 1
+    return guest.lines[start:end]
+
+
+REPORTS = {
+    "write-kernel": (r"page fault \(write\) at 0xffffffff80001000 .*<write_kernel\+", "write_kernel"),
+    "divide": (r"divide error rip 0x[0-9a-f]+ <divide\+", "divide"),
+    "read-null": (r"page fault \(read\) at 0x8 .*<read_null\+", "read_null"),
+    "smash-stack": (r"general protection fault", "smash_stack"),
+}
+
+
+@limit(60)
+def test_crash_report(t):
+    guest = t.boot("memory.manifest", memory="96M")
+    t.equal(guest.wait_exit(40), t.OK, f"exit status (the last lines:\n{guest.tail()})")
+    for name, (pattern, function) in REPORTS.items():
+        lines = _program_lines(guest, name)
+        t.check(lines, f"no crash report of {name}")
+        t.match(lines[0], pattern)
+        text = "\n".join(lines)
+        t.match(text, r"rax +[0-9a-f]{16}.*rdx +[0-9a-f]{16}")
+        t.match(text, r"#0 ")
+        t.check(name == "smash-stack" or function in text, f"{function} is not in the report:\n{text}")
+        t.check(name == "smash-stack" or "<main+" in text or "main+" in text, f"main is not in the backtrace:\n{text}")
