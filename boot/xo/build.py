@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from . import ports
-from .common import BUILD, ROOT, Problem, command, say, shown
+from .common import BUILD, CACHE, ROOT, Problem, command, say, shown
 
 
 def build_folder():
@@ -23,21 +23,30 @@ def compiler():
     return (os.environ.get("CC") or "cc").split()
 
 
+def _configure(folder, used):
+    """Make the build folder, or configure it anew when the ports have moved."""
+    note = folder / "ports.used"
+    known = note.read_text() if note.is_file() else ""
+    words = ["meson", "setup", folder, ROOT]
+    if (folder / "build.ninja").is_file():
+        if known == used:
+            return
+        words.insert(2, "--reconfigure")
+    elif (folder / "meson-info").is_dir():
+        words.insert(2, "--wipe")
+    say("configuring ...")
+    log = CACHE / "setup.log"
+    command(words, what="meson setup", log=log,
+            hint="if it is about a tool, ./xo doctor says what is missing")
+    note.write_text(used)
+
+
 def build(targets=()):
     """Build everything (or the named targets); the folder of the results."""
-    # The ports first and visibly: meson would run them again without a word.
-    ports.musl(compiler())
-    ports.lwip()
+    # The ports first and visibly: meson would make them without a word.
+    used = f"{ports.musl(compiler())}\n{ports.lwip()}\n"
     folder = build_folder()
-    if not (folder / "build.ninja").is_file():
-        say("configuring ...")
-        words = ["meson", "setup", folder, ROOT]
-        if (folder / "meson-info").is_dir():
-            words.insert(2, "--wipe")
-        command(words, what="meson setup", log=folder.parent / f"{folder.name}-setup.log",
-                hint="if it is about a tool, ./xo doctor says what is missing")
-        (folder.parent / f"{folder.name}-setup.log").rename(folder / "setup.log")
-
+    _configure(folder, used)
     dry = subprocess.run(["ninja", "-C", str(folder), "-n", *targets], stdout=subprocess.PIPE,
                          stderr=subprocess.STDOUT, text=True, check=False)
     if "no work to do" in dry.stdout:

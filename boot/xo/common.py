@@ -50,10 +50,8 @@ def say(text):
 
 def shown(path):
     """A path as a person would type it from here."""
-    try:
-        return os.path.relpath(path)
-    except ValueError:
-        return str(path)
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("../..") else relative
 
 
 def command(words, log=None, what=None, hint=None, **options):

@@ -95,13 +95,14 @@ def archive_write(manifest, out, build=BUILD):
 
 # --- image -----------------------------------------------------------------
 
-GRUB_MODULES = "normal multiboot2 iso9660 part_msdos biosdisk serial terminal test echo iorw halt"
+GRUB = Path("/usr/lib/grub/i386-pc")
+GRUB_MODULES = ["biosdisk", "iso9660", "part_msdos", "multiboot2", "normal", "serial", "terminal",
+                "test", "echo", "iorw", "halt"]
 
 
 def iso_write(kernel, boot_archive, out):
     """A CD or USB image that boots through GRUB. No archive: an image to test refusals with."""
-    grub = Path("/usr/lib/grub/i386-pc")
-    if not (grub / "multiboot2.mod").is_file():
+    if not (GRUB / "multiboot2.mod").is_file():
         raise Problem("GRUB's modules for BIOS machines are not installed", "./xo doctor")
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -111,7 +112,11 @@ def iso_write(kernel, boot_archive, out):
         (tree / "boot" / "exo.elf").write_bytes(stripped(kernel))
         if boot_archive:
             shutil.copy(boot_archive, tree / "boot" / "archive")
-        command(["grub-mkrescue", "-d", grub, "--locales=", "--fonts=", "--themes=",
-                 f"--install-modules={GRUB_MODULES}", "--compress=no", "-o", out, tree],
-                what="grub-mkrescue")
+        command(["grub-mkimage", "-O", "i386-pc-eltorito", "-d", GRUB, "-p", "/boot/grub",
+                 "-o", tree / "boot" / "grub" / "core.img", *GRUB_MODULES])
+        # Both a CD (El Torito) and, by the hybrid boot sector, a disk or USB stick.
+        command(["xorriso", "-as", "mkisofs", "-quiet", "-R", "-no-pad", "-o", out,
+                 "-b", "boot/grub/core.img", "-no-emul-boot", "-boot-load-size", "4",
+                 "-boot-info-table", "--grub2-boot-info", "--grub2-mbr", GRUB / "boot_hybrid.img", tree],
+                what="xorriso")
     return out

@@ -26,10 +26,9 @@ BUILDING = [
 ]
 BOOTING = [
     ("QEMU", "qemu-system-x86_64", "qemu-system-x86"),
-    ("grub-mkrescue", "grub-mkrescue", "grub-common"),
+    ("grub-mkimage", "grub-mkimage", "grub-common"),
     ("GRUB's modules", "/usr/lib/grub/i386-pc/multiboot2.mod", "grub-pc-bin"),
     ("xorriso", "xorriso", "xorriso"),
-    ("mtools", "mformat", "mtools"),
 ]
 TESTING = [
     ("check", "/usr/include/check.h", "check"),
