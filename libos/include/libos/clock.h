@@ -6,11 +6,11 @@
 #define LIBOS_CLOCK_H
 
 #include <stdint.h>
-#include <x86intrin.h>
+
 
 static inline uint64_t clock_tick(void)
 {
-    return __rdtsc();
+    return __builtin_ia32_rdtsc();
 }
 
 /* Nanoseconds of that many ticks, and the other way (saturating). */

@@ -31,6 +31,9 @@ struct thread *thread_self(void);
 int thread_wait(struct wait_queue *queue, uint64_t deadline);
 /* Makes up to `count` of them ready, in order; returns how many. */
 unsigned thread_wake(struct wait_queue *queue, unsigned count);
+/* Runs a plan to its end as plan_run() does, but only the calling thread waits. */
+struct plan;
+int thread_run(struct plan *plan);
 /* Lets others run. */
 void thread_yield(void);
 

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of the memory layer share. The pager (mem_fault) can interrupt all
+ * of them at any page fault, so what it reads is consistent whenever
+ * memory that is not eagerly mapped is touched.
+ */
+#ifndef LIBOS_MEM_INTERNAL_H
+#define LIBOS_MEM_INTERNAL_H
+
+#include <exo/abi.h>
+#include <libos/mem.h>
+
+#include "regions.h"
+
+#define PAGE_MASK ((uint64_t)EXO_PAGE_SIZE - 1)
+#define CHUNK_BYTES (2ull << 20) /* what one lowest page table covers */
+
+/* How much address space mmap() hands out. */
+#define MEM_LOW 0x200000000000ull /* LIBOS_MMAP */
+#define MEM_SPACE (256ull << 30)
+
+/* Where the lowest page tables of that space are mapped, read-only: the
+ * hardware's tables are the only record of what is mapped where. */
+#define TABLE_WINDOW 0x600000000000ull
+
+#define PTE_PRESENT 1ull
+#define PTE_FRAME(pte) ((pte) >> 12 & 0xffffffffffull)
+
+extern struct regions mem_regions;
+extern struct mem_usage mem_count;
+
+/* The pager. False: the access was wrong, or there is no memory (which is logged). */
+bool mem_fault(uint64_t address, uint64_t error);
+
+/* Page tables (tables.c): donates what is missing for the chunk that holds the address. 0 or -EXO_E_... */
+int tables_ensure(uint64_t address);
+bool tables_present(uint64_t address);
+/* The page-table entry of a page whose chunk is present. */
+static inline const volatile uint64_t *table_entry(uint64_t address)
+{
+    return (const volatile uint64_t *)TABLE_WINDOW + ((address - MEM_LOW) >> EXO_PAGE_SHIFT);
+}
+
+/* Maps new frames at `count` pages (within one chunk) that are empty: one run if possible, else several. */
+int pages_populate(uint64_t address, uint32_t count, unsigned perm, bool one_run, uint64_t *frame);
+/* Unmaps and frees every page in the range. */
+void pages_drop(uint64_t start, uint64_t end);
+/* Changes the rights of every page that is mapped in the range. */
+int pages_protect(uint64_t start, uint64_t end, unsigned perm);
+
+/* Reserves address space of that length for a FIXED region; 0 if there is none. */
+uint64_t space_reserve(uint64_t length);
+void space_release(uint64_t start, uint64_t length);
+
+#endif

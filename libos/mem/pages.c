@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Putting frames behind pages and taking them away, by plans. Looks only at page
+ * tables; what a page is for is the regions' business.
+ */
+#include <libos/plan.h>
+
+#include "../plan/ring.h"
+#include "mem_internal.h"
+
+/* What the pager needs: one crossing, nothing waits, two cells. */
+static int populate_run(uint64_t address, uint32_t count, unsigned perm)
+{
+    struct exo_op cells[3];
+    struct exo_completion failed;
+    cells[1] = (struct exo_op){ .code = EXO_ALLOC, .arg = { count, 0, EXO_ANY } };
+    cells[2] = (struct exo_op){ .code = EXO_MAP, .uses = 2, .after = 1,
+                                .arg = { address, EXO_REF(0, 0, 0), count, perm } };
+    int error = ring_run_nested(cells, 2, &failed);
+    if (error == 0)
+        mem_count.frames += count;
+    return error;
+}
+
+int pages_populate(uint64_t address, uint32_t count, unsigned perm, bool one_run, uint64_t *frame)
+{
+    int error = tables_ensure(address);
+    if (error < 0)
+        return error;
+    error = populate_run(address, count, perm);
+    if (error < 0 && !one_run && count > 1) {
+        error = 0;
+        for (uint32_t i = 0; i < count && error == 0; i++)
+            error = populate_run(address + (uint64_t)i * EXO_PAGE_SIZE, 1, perm);
+    }
+    if (error == 0 && frame != NULL)
+        *frame = PTE_FRAME(*table_entry(address));
+    return error;
+}
+
+/*
+ * Calls visit() for each longest run of pages in [start, end) with consecutive frames (if `same_frames`)
+ * or just present ones.
+ */
+static void runs_visit(uint64_t start, uint64_t end, bool same_frames,
+                       void (*visit)(uint64_t address, uint64_t frame, uint32_t count, unsigned perm),
+                       unsigned perm)
+{
+    while (start < end) {
+        uint64_t chunk_end = (start & ~(CHUNK_BYTES - 1)) + CHUNK_BYTES;
+        if (!tables_present(start)) {
+            start = chunk_end;
+            continue;
+        }
+        uint64_t stop = chunk_end < end ? chunk_end : end;
+        uint64_t entry = *table_entry(start), at = start;
+        start += EXO_PAGE_SIZE;
+        if ((entry & PTE_PRESENT) == 0)
+            continue;
+        uint32_t count = 1;
+        for (; start < stop; start += EXO_PAGE_SIZE, count++) {
+            uint64_t next = *table_entry(start);
+            if ((next & PTE_PRESENT) == 0 ||
+                (same_frames && PTE_FRAME(next) != PTE_FRAME(entry) + count))
+                break;
+        }
+        visit(at, PTE_FRAME(entry), count, perm);
+    }
+}
+
+/* ---- taking away: pairs of UNMAP and FREE, many to a plan ------------------------- */
+
+#define DROP_PAIRS 8u
+
+static struct plan_buffer drop_buffer; /* one at a time: nothing here lets another thread run */
+static struct plan *drop_plan;
+static unsigned drop_pairs;
+
+static void drop_flush(void)
+{
+    if (drop_pairs > 0)
+        plan_run(drop_plan);
+    drop_plan = plan_begin(&drop_buffer);
+    plan_unordered(drop_plan, true); /* a pair that fails does not stop the next */
+    drop_pairs = 0;
+}
+
+static void drop_run(uint64_t address, uint64_t frame, uint32_t count, unsigned perm)
+{
+    (void)perm;
+    struct frame_ref first = plan_unmap(drop_plan, env_self(), address, count);
+    plan_after(drop_plan, plan_bit(first), EXO_START_ALL);
+    plan_free(drop_plan, frame_number(frame), count);
+    mem_count.frames -= count;
+    if (++drop_pairs == DROP_PAIRS)
+        drop_flush();
+}
+
+void pages_drop(uint64_t start, uint64_t end)
+{
+    drop_flush();
+    runs_visit(start, end, true, drop_run, 0);
+    drop_flush();
+}
+
+/* ---- rights --------------------------------------------------------------------------- */
+
+static int protect_error;
+
+static void protect_run(uint64_t address, uint64_t frame, uint32_t count, unsigned perm)
+{
+    (void)frame;
+    struct exo_op cells[2];
+    struct exo_completion failed;
+    /* The hardware cannot make a page unreadable and keep it: what becomes a guard after
+     * it was used stays readable. */
+    cells[1] = (struct exo_op){ .code = EXO_PROTECT,
+                                .arg = { address, count, perm == 0 ? EXO_READ : perm } };
+    int error = ring_run_nested(cells, 1, &failed);
+    if (error < 0)
+        protect_error = error;
+}
+
+int pages_protect(uint64_t start, uint64_t end, unsigned perm)
+{
+    protect_error = 0;
+    runs_visit(start, end, false, protect_run, perm);
+    return protect_error;
+}

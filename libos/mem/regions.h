@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which parts of the address space are in use for what: a sorted array of
+ * regions. Free of hardware and of the kernel interface; never allocates.
+ */
+#ifndef LIBOS_MEM_REGIONS_H
+#define LIBOS_MEM_REGIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum region_kind {
+    REGION_DEMAND, /* pages come when they are touched */
+    REGION_FIXED,  /* mapped from the beginning to the end: DMA, the libos's own memory */
+};
+
+struct region {
+    uint64_t start, end;
+    uint8_t perm; /* EXO_READ | EXO_WRITE | EXO_EXEC; 0: a guard */
+    uint8_t kind;
+};
+
+struct regions {
+    struct region *region; /* sorted, disjoint */
+    size_t count, capacity;
+    uint64_t low, high; /* bounds of what they may cover */
+    uint64_t hint;      /* where the search for a gap begins */
+};
+
+/* The region that holds the address, or NULL. */
+struct region *regions_find(const struct regions *regions, uint64_t address);
+/* The first region that ends above the address: an index, `count` if there is none. */
+size_t regions_above(const struct regions *regions, uint64_t address);
+/* A free place of that length, 0 if there is none. */
+uint64_t regions_gap(struct regions *regions, uint64_t length);
+bool regions_free(const struct regions *regions, uint64_t start, uint64_t end);
+/* Adds one in a free place; joins it with neighbours of the same sort. Needs room for 1. */
+bool regions_add(struct regions *regions, struct region added);
+/* Cuts [start, end) out of whatever is there. Needs room for 1. */
+bool regions_cut(struct regions *regions, uint64_t start, uint64_t end);
+/* Sets the rights of everything in [start, end); false if there is a hole, or no room for 2 more. */
+bool regions_protect(struct regions *regions, uint64_t start, uint64_t end, uint8_t perm);
+
+#endif

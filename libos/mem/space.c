@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The address space under mmap() and its relatives. Decides what a range is
+ * for; pages come later, by the pager, and files are not mapped but lie in the
+ * archive already. Never touches memory outside the mmap area.
+ */
+#include <errno.h>
+#include <libos/log.h>
+#include <libos/plan.h>
+#include <libos/start.h>
+#include <libos/thread.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "mem_internal.h"
+
+_Static_assert(MEM_LOW == LIBOS_MMAP && TABLE_WINDOW >= LIBOS_MMAP_END, "the address layout");
+
+#define REGIONS_FIRST 128u
+
+static struct region first_regions[REGIONS_FIRST];
+struct regions mem_regions = {
+    .region = first_regions,
+    .capacity = REGIONS_FIRST,
+    .low = MEM_LOW,
+    .high = MEM_LOW + MEM_SPACE,
+    .hint = MEM_LOW,
+};
+struct mem_usage mem_count;
+
+/* Room for an operation on the array. It grows into eager memory, which takes a region itself. */
+static bool regions_room(void)
+{
+    struct regions *regions = &mem_regions;
+    if (regions->count + 4 < regions->capacity)
+        return true;
+    static bool growing;
+    if (growing)
+        return regions->count + 2 <= regions->capacity;
+    growing = true;
+    size_t capacity = regions->capacity * 2;
+    struct region *larger = mem_map_eager(capacity * sizeof(*larger));
+    growing = false;
+    if (larger == NULL)
+        return regions->count + 2 <= regions->capacity;
+    memcpy(larger, regions->region, regions->count * sizeof(*larger));
+    regions->region = larger; /* the old array stays: it is small, and the pager may look at it */
+    regions->capacity = capacity;
+    return true;
+}
+
+static uint8_t perm_of(int prot)
+{
+    unsigned perm = 0;
+    if ((prot & PROT_READ) != 0)
+        perm |= EXO_READ;
+    if ((prot & PROT_WRITE) != 0)
+        perm |= EXO_READ | EXO_WRITE;
+    if ((prot & PROT_EXEC) != 0)
+        perm |= EXO_READ | EXO_EXEC;
+    return (uint8_t)perm;
+}
+
+uint64_t space_reserve(uint64_t length)
+{
+    if (!regions_room())
+        return 0;
+    uint64_t start = regions_gap(&mem_regions, length);
+    if (start != 0)
+        regions_add(&mem_regions, (struct region){ start, start + length, 0, REGION_FIXED });
+    return start;
+}
+
+void space_release(uint64_t start, uint64_t length)
+{
+    if (regions_room())
+        regions_cut(&mem_regions, start, start + length);
+}
+
+/* Where a mapping goes: a negative errno value if nowhere. */
+static long place_choose(uint64_t address, uint64_t length, int flags)
+{
+    if ((flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) == 0) {
+        uint64_t start = address & ~PAGE_MASK;
+        if (start == 0 || !regions_free(&mem_regions, start, start + length))
+            start = regions_gap(&mem_regions, length);
+        return start == 0 ? -ENOMEM : (long)start;
+    }
+    if ((address & PAGE_MASK) != 0)
+        return -EINVAL;
+    if (address < mem_regions.low || length > mem_regions.high - address)
+        return -ENOMEM;
+    if (!regions_free(&mem_regions, address, address + length)) {
+        if ((flags & MAP_FIXED_NOREPLACE) != 0)
+            return -EEXIST;
+        int error = mem_munmap(address, length);
+        if (error < 0)
+            return error;
+    }
+    return (long)address;
+}
+
+long mem_mmap(uint64_t address, uint64_t length, int prot, int flags, const void *file_bytes,
+              uint64_t file_size)
+{
+    if (length == 0)
+        return -EINVAL;
+    if (length > MEM_SPACE)
+        return -ENOMEM;
+    length = (length + PAGE_MASK) & ~PAGE_MASK;
+    bool fixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) != 0;
+    if (file_bytes != NULL && (prot & PROT_WRITE) == 0 && !fixed)
+        return (long)file_bytes; /* frozen, readable, and nobody else's */
+    if (!regions_room())
+        return -ENOMEM;
+    long place = place_choose(address, length, flags);
+    if (place < 0)
+        return place;
+    uint64_t start = (uint64_t)place;
+    uint8_t perm = perm_of(prot);
+    regions_add(&mem_regions, (struct region){ start, start + length, perm, REGION_DEMAND });
+    if (file_bytes == NULL)
+        return place;
+    /* A private copy of a file: made now, writable for the time being. */
+    if ((perm & EXO_WRITE) == 0)
+        regions_protect(&mem_regions, start, start + length, EXO_READ | EXO_WRITE);
+    if (mem_touch((void *)start, file_size < length ? file_size : length, true) < 0) {
+        mem_munmap(start, length);
+        return -ENOMEM;
+    }
+    memcpy((void *)start, file_bytes, file_size < length ? file_size : length);
+    if ((perm & EXO_WRITE) == 0)
+        mem_mprotect(start, length, prot);
+    return place;
+}
+
+static bool in_archive(uint64_t address)
+{
+    return address >= LIBOS_ARCHIVE && address < MEM_LOW;
+}
+
+/* Page-aligned and inside the mmap area, or a negative errno value. */
+static int range_check(uint64_t address, uint64_t *length)
+{
+    if ((address & PAGE_MASK) != 0 || *length > MEM_SPACE)
+        return -EINVAL;
+    *length = (*length + PAGE_MASK) & ~PAGE_MASK;
+    if (address < mem_regions.low || address > mem_regions.high ||
+        *length > mem_regions.high - address)
+        return -ENOMEM;
+    return 0;
+}
+
+int mem_munmap(uint64_t address, uint64_t length)
+{
+    if (in_archive(address))
+        return 0; /* a file that was "mapped" where it lies */
+    int error = range_check(address, &length);
+    if (error < 0 || length == 0)
+        return -EINVAL;
+    uint64_t end = address + length;
+    for (size_t i = regions_above(&mem_regions, address);
+         i < mem_regions.count && mem_regions.region[i].start < end; i++)
+        if (mem_regions.region[i].kind == REGION_FIXED)
+            return -EINVAL;
+    if (!regions_room())
+        return -ENOMEM;
+    pages_drop(address, end);
+    regions_cut(&mem_regions, address, end);
+    return 0;
+}
+
+int mem_mprotect(uint64_t address, uint64_t length, int prot)
+{
+    if (in_archive(address))
+        return (prot & ~PROT_READ) == 0 ? 0 : -EACCES;
+    int error = range_check(address, &length);
+    if (error < 0 || length == 0)
+        return error;
+    if (!regions_room())
+        return -ENOMEM;
+    uint8_t perm = perm_of(prot);
+    if (!regions_protect(&mem_regions, address, address + length, perm))
+        return -ENOMEM;
+    return pages_protect(address, address + length, perm) < 0 ? -EACCES : 0;
+}
+
+int mem_madvise(uint64_t address, uint64_t length, int advice)
+{
+    if (in_archive(address))
+        return 0;
+    int error = range_check(address, &length);
+    if (error < 0)
+        return error;
+    if (advice == MADV_DONTNEED || advice == MADV_FREE) {
+        const struct region *region = regions_find(&mem_regions, address);
+        if (region == NULL || region->end < address + length || region->kind != REGION_DEMAND)
+            return -EINVAL;
+        pages_drop(address, address + length);
+    }
+    return 0;
+}
+
+void mem_usage(struct mem_usage *usage)
+{
+    *usage = mem_count;
+    usage->regions = mem_regions.count;
+}

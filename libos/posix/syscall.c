@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where the C library enters the libos: a table of functions by Linux's numbers for
+ * x86_64. A call that is not there fails with ENOSYS and is named on the
+ * console once.
+ */
+#include <libos/log.h>
+#include <libos/thread.h>
+#include <sys/syscall.h>
+
+#include "../thread/thread_internal.h"
+#include "posix_internal.h"
+#include "signal_internal.h"
+#include "syscall_names.h"
+
+typedef long syscall_function(long, long, long, long, long, long);
+
+#define CALLS 512
+
+#define SYSCALL_X(name) SYSCALL(name) __attribute__((weak));
+SYSCALL_LIST_SOCKET(SYSCALL_X)
+#undef SYSCALL_X
+
+static syscall_function *const table[CALLS] = {
+#define SYSCALL_X(name) [SYS_##name] = sys_##name,
+    SYSCALL_LIST(SYSCALL_X)
+    SYSCALL_LIST_SOCKET(SYSCALL_X)
+#undef SYSCALL_X
+};
+
+static __attribute__((noinline)) long missing(long number)
+{
+    static uint8_t told[CALLS / 8];
+    if (number < 0 || number >= CALLS) {
+        libos_log("libos: system call %ld does not exist", number);
+        return -ENOSYS;
+    }
+    if ((told[number / 8] >> number % 8 & 1) == 0) {
+        told[number / 8] |= (uint8_t)(1u << number % 8);
+        const char *name = syscall_name((unsigned)number);
+        libos_log("libos: %s (system call %ld) is not implemented", name, number);
+    }
+    return -ENOSYS;
+}
+
+long libos_syscall(long n, long a, long b, long c, long d, long e, long f);
+long libos_syscall(long n, long a, long b, long c, long d, long e, long f)
+{
+    syscall_function *function = (unsigned long)n < CALLS ? table[n] : NULL;
+    if (function == NULL)
+        return missing(n);
+    libos_enter();
+    long result = function(a, b, c, d, e, f);
+    libos_leave();
+    struct thread *self = thread_current;
+    if ((self->signals_pending & ~self->signals_blocked) != 0)
+        signal_deliver();
+    return result;
+}
