@@ -71,7 +71,7 @@ noreturn void panic_registers(const struct exo_context *context, const char *wha
 noreturn void boot_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* trap.S */
-extern char trap_stubs[], trap_stub_spurious[];
+extern char trap_stubs[];
 void trap_syscall(void);
 noreturn void resume_sysret(struct env *env);
 noreturn void resume_iret(struct env *env);

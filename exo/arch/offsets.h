@@ -33,7 +33,7 @@
 #define ENV_FROM_SYSCALL 246
 
 #define IST_STACK_BYTES 4096
-#define TRAP_STUBS 80 /* vectors 0..79; one more for VECTOR_SPURIOUS */
+#define TRAP_STUBS 256
 
 /* What a program may have in RFLAGS: CF PF AF ZF SF TF DF OF AC ID. */
 #define RFLAGS_USER 0x240dd5

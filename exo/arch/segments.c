@@ -62,7 +62,6 @@ static void idt_init(void)
 {
     for (unsigned i = 0; i < TRAP_STUBS; i++)
         gate_set(i, trap_stubs + 16 * i, 0, 0);
-    gate_set(VECTOR_SPURIOUS, trap_stub_spurious, 0, 0);
     gate_set(1, trap_stubs + 16 * 1, IST_DB + 1, 0);
     gate_set(2, trap_stubs + 16 * 2, IST_NMI + 1, 0);
     gate_set(8, trap_stubs + 16 * 8, IST_DF + 1, 0);

@@ -23,6 +23,7 @@
 #define EXIT_PORT 0xf4u
 
 static bool present;
+static bool stuck; /* was not ready in time: nobody waits again until it is */
 
 void serial_init(void)
 {
@@ -41,10 +42,12 @@ void serial_init(void)
 
 static bool serial_wait(uint8_t bits)
 {
-    for (unsigned i = 0; i < WAIT_MAX; i++)
+    unsigned tries = stuck ? 1 : WAIT_MAX;
+    stuck = false;
+    while (tries--)
         if (port_read8(STATUS) & bits)
             return true;
-    present = false;
+    stuck = true;
     return false;
 }
 

@@ -175,7 +175,7 @@ trap_paranoid:
 
 /* 16 bytes a vector; trap_stubs is what the IDT is made from. An error code is
  * pushed by the processor for vectors 8, 10-14, 17, 21, 29, 30. */
-    .globl trap_stubs, trap_stub_spurious
+    .globl trap_stubs
     .balign 16
 trap_stubs:
     vector = 0
@@ -192,10 +192,5 @@ trap_stubs:
     .endif
     vector = vector + 1
     .endr
-    .balign 16
-trap_stub_spurious:
-    pushq $0
-    pushq $255
-    jmp trap_common
 
     .section .note.GNU-stack, "", @progbits

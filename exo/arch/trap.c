@@ -5,17 +5,17 @@
  * inside arch_idle() and arch_interrupt_window().
  */
 #include "internal.h"
-#include "offsets.h"
 #include "x86.h"
 
 #define EXCEPTIONS 32u
+#define HANDLERS 48u /* vectors from 32 on that can have one */
 #define RFLAGS_TF 0x100ull
 #define DR6_CLEAR 0xffff0ff0ull
 
 static struct {
     void (*handler)(void *);
     void *argument;
-} handlers[TRAP_STUBS - EXCEPTIONS];
+} handlers[HANDLERS];
 
 static const char *const exception_names[EXCEPTIONS] = {
     "divide error", "debug", "NMI", "breakpoint", "overflow", "bound", "invalid opcode",
@@ -28,7 +28,7 @@ static const char *const exception_names[EXCEPTIONS] = {
 
 void interrupt_register(unsigned vector, void (*handler)(void *), void *argument)
 {
-    ASSERT(vector >= EXCEPTIONS && vector < TRAP_STUBS);
+    ASSERT(vector >= EXCEPTIONS && vector < EXCEPTIONS + HANDLERS);
     handlers[vector - EXCEPTIONS].argument = argument;
     handlers[vector - EXCEPTIONS].handler = handler;
 }
@@ -37,29 +37,10 @@ static void interrupt_dispatch(uint64_t vector)
 {
     if (vector == VECTOR_SPURIOUS)
         return; /* Intel SDM vol. 3, 10.9: no EOI */
-    if (vector < TRAP_STUBS && handlers[vector - EXCEPTIONS].handler)
+    /* Without a handler: what firmware left enabled, or the old interrupt controllers' spurious ones. */
+    if (vector < EXCEPTIONS + HANDLERS && handlers[vector - EXCEPTIONS].handler)
         handlers[vector - EXCEPTIONS].handler(handlers[vector - EXCEPTIONS].argument);
     apic_eoi();
-}
-
-/*
- * QEMU's TCG before 9.1 reads IRETQ's stack with kernel rights even in ring 3, so
- * under SMAP a program's IRETQ faults, as a "supervisor" access from user mode. (Returning by
- * POPFQ and RET n is as good, and cheaper on every processor.) For a program that
- * uses IRETQ SMAP goes off, once and audibly: the kernel has no pointer into user
- * memory that it would stop.
- */
-static bool is_tcg_iret(const struct exo_context *context)
-{
-    return context->vector == 14 && (context->error & 5) == 1 && cr4_read() & CR4_SMAP;
-}
-
-static noreturn void smap_give_up(struct core *core, struct env *env)
-{
-    cr4_write(cr4_read() & ~CR4_SMAP);
-    console_printf("exo: this QEMU faults on IRETQ in ring 3 under SMAP (program at %lx; use POPFQ, RET n): "
-                   "SMAP is off\n", env->context.rip);
-    arch_resume(core, env);
 }
 
 noreturn void trap_user(struct core *core)
@@ -76,8 +57,6 @@ noreturn void trap_user(struct core *core)
         panic_registers(&env->context, exception_names[vector]);
     if (vector == 1)
         dr6_write(DR6_CLEAR); /* sticky, and the next program's too */
-    if (is_tcg_iret(&env->context))
-        smap_give_up(core, env);
     /* Only a page fault's CR2 is this program's; otherwise it may be a neighbour's. */
     env->context.address = vector == 14 ? cr2_read() : 0;
     core_fault(core);
