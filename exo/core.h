@@ -27,6 +27,7 @@ struct core {
     uint64_t slot_end;        /* tick at which the current CPU slot ends */
     uint32_t slot;            /* its number in the cycle */
     uint16_t slot_owner[EXO_CPU_SLOTS]; /* env index */
+    uint32_t offered;         /* who was offered an unused slot last */
     uint64_t charged_at;      /* tick up to which time was charged */
     uint64_t armed;           /* tick the timer is set to, EXO_NEVER if off */
     uint64_t slot_ticks;      /* length of a slot */

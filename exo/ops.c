@@ -15,7 +15,7 @@
         .result = {K_##r0, K_##r1, K_##r2, K_##r3},                                                \
         .waits = number == EXO_TIMER || number == EXO_ENV_WAIT || number == EXO_NET_RX,            \
         .more = number == EXO_NET_TX,                                                              \
-        .price = number == EXO_ALLOC ? 0 : number == EXO_SHARE ? 2 : -1,                           \
+        .price = number == EXO_ALLOC ? 0 : -1,                                                         \
         .run = op_##opname,                                                                        \
         .cancel = number == EXO_ALLOC    ? op_alloc_cancel                                         \
                   : number == EXO_NET_RX ? op_net_rx_cancel                                        \

@@ -263,7 +263,7 @@ int op_map(struct plan *plan, struct op *op)
     return end == count ? 0 : OP_AGAIN;
 }
 
-/* Copies one mapping of a frozen frame; the quota was reserved at the door when the holder is the caller. */
+/* Copies one mapping of a frozen frame. */
 static int share_one(struct plan *plan, struct env *env, uint64_t to, uint64_t from, unsigned perm,
                      unsigned *level)
 {
@@ -274,10 +274,6 @@ static int share_one(struct plan *plan, struct env *env, uint64_t to, uint64_t f
         return error;
     if (frame_entry(frame)->state != FRAME_FROZEN)
         return -EXO_E_STATE;
-    if (plan->reserved > 0) {
-        plan->reserved--;
-        plan->env->frames_reserved--;
-    }
     if (!env_charge(env, 1))
         return -EXO_E_QUOTA;
     error = space_map(env, to, frame, perm, level);

@@ -126,11 +126,16 @@ static struct env *pick(struct core *core, uint64_t now)
     struct env *env = pick_woken(core, now);
     if (env)
         return env;
-    unsigned owner = core->slot_owner[core->slot];
-    for (unsigned i = 0; i < ENV_MAX; i++) { /* the owner first, then whoever follows it */
-        env = envs[(owner + i) % ENV_MAX];
-        if (env && env != last && env_runnable(env))
+    env = envs[core->slot_owner[core->slot]];
+    if (env && env != last && env_runnable(env))
+        return env;
+    for (unsigned i = 1; i <= ENV_MAX; i++) { /* offered around */
+        unsigned index = (core->offered + i) % ENV_MAX;
+        env = envs[index];
+        if (env && env != last && env_runnable(env)) {
+            core->offered = index;
             return env;
+        }
     }
     return last && env_runnable(last) ? last : NULL;
 }
@@ -221,6 +226,7 @@ noreturn void core_leave(struct core *core)
             core->nic_fired = 0;
             if (nic_poll())
                 core->nic_fired = 1;
+            core->charged_at = clock_now(); /* it charged its time to whom the packets were for */
         }
         turn_slot(core, now);
         uint64_t next = expire(now);
