@@ -53,19 +53,6 @@ static void first_info_fill(void)
     memcpy(first_info.name, "init", 5);
 }
 
-/* Slots for plans of up to 16 cells; what needs more donates more. */
-static void slots_donate(void)
-{
-    static struct exo_op cells[3];
-    struct exo_completion failed;
-    cells[1] = (struct exo_op){ .code = EXO_ALLOC, .arg = { 2, 0, EXO_ANY } };
-    cells[2] = (struct exo_op){ .code = EXO_SLOTS, .uses = 1, .after = 1,
-                                .arg = { EXO_REF(0, 0, 0), 2, 16 } };
-    int error = ring_run_nested(cells, 2, &failed);
-    if (error < 0)
-        libos_log("cannot donate plan slots: %s", exo_error_text(error));
-}
-
 /* ---- the stack that the C library finds ------------------------------------------- */
 
 struct image {
@@ -143,7 +130,9 @@ void start_main(void)
     ring_init();
     if (start_info()->magic != START_MAGIC)
         first_info_fill();
-    slots_donate();
+    int error = plan_slots_add(16, 3); /* what the libos itself needs; others add theirs */
+    if (error < 0)
+        libos_log("cannot donate plan slots: %s", exo_error_text(error));
     thread_init();
     const struct start_info *info = program_info();
     if (info->has_archive)

@@ -21,7 +21,7 @@
 
 /* Where the lowest page tables of that space are mapped, read-only: the
  * hardware's tables are the only record of what is mapped where. */
-#define TABLE_WINDOW 0x600000000000ull
+#define TABLE_WINDOW 0x680000000000ull
 
 #define PTE_PRESENT 1ull
 #define PTE_FRAME(pte) ((pte) >> 12 & 0xffffffffffull)

@@ -73,17 +73,51 @@ int plan_run_error(const struct plan_run *run)
     return run->first_error != 0 ? run->first_error : run->status;
 }
 
-int plan_run(struct plan *plan)
+static int run_once(struct plan *plan)
 {
     struct plan_run run = { .wake = NULL };
-    ring_guard();
     plan_run_start(plan, &run);
     for (;;) {
         completion_dispatch();
         if (run.ended)
-            break;
+            return plan_run_error(&run);
         ring_wait(EXO_NEVER);
     }
+}
+
+int plan_run(struct plan *plan)
+{
+    ring_guard();
+    int error = run_once(plan);
+    if (error == -EXO_E_NO_SLOT && plan_slots_add(plan->count, 1) == 0)
+        error = run_once(plan);
     ring_unguard();
-    return plan_run_error(&run);
+    return error;
+}
+
+/* ---- plan slots ------------------------------------------------------------------ */
+
+#define SLOT_FRAMES_MAX 16u
+
+int plan_slots_add(unsigned cells, unsigned count)
+{
+    unsigned class_cells = cells <= 4 ? 4 : cells <= 16 ? 16 : cells <= 32 ? 32 : 64;
+    uint64_t slot_bytes = (class_cells + 1) * 128ull;
+    int error = 0;
+    while (count > 0 && error == 0) {
+        uint64_t frames = (count * slot_bytes + EXO_PAGE_SIZE - 1) / EXO_PAGE_SIZE;
+        if (frames > SLOT_FRAMES_MAX)
+            frames = SLOT_FRAMES_MAX;
+        unsigned gained = (unsigned)(frames * EXO_PAGE_SIZE / slot_bytes);
+        struct exo_op op[4];
+        struct exo_completion failed;
+        op[1] = (struct exo_op){ .code = EXO_ALLOC, .arg = { frames, 0, EXO_ANY } };
+        op[2] = (struct exo_op){ .code = EXO_SLOTS, .uses = 1, .after = 1,
+                                 .arg = { EXO_REF(0, 0, 0), frames, class_cells } };
+        op[3] = (struct exo_op){ .code = EXO_FREE, .flags = EXO_START_SOME, .uses = 1, .after = 3,
+                                 .arg = { EXO_REF(0, 0, 0), frames } };
+        error = ring_run_nested(op, 3, &failed);
+        count -= count < gained ? count : gained;
+    }
+    return error;
 }

@@ -221,6 +221,10 @@ static inline uint64_t plan_ref_value(const struct plan *plan, struct plan_ref r
     return ref.index == 0 ? plan->results[ref.op].value : plan->results[ref.op].more;
 }
 
+/* Donates frames for at least `count` more plan slots that hold plans of that many cells: every plan that has not
+ * ended keeps one. plan_run() does so itself when it must. 0 or -EXO_E_... */
+int plan_slots_add(unsigned cells, unsigned count);
+
 /* The text of an error, negative or positive, and the name of an operation. */
 const char *exo_error_text(int error);
 const char *exo_code_name(unsigned code);
