@@ -8,7 +8,7 @@ import sys
 sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
 
-from xo import doctor, gdb, image, ports, run, symtab, testrun  # noqa: E402
+from xo import doctor, gdb, image, new, ports, run, symtab, testrun  # noqa: E402
 from xo.common import Problem, bold, red  # noqa: E402
 
 
@@ -73,6 +73,9 @@ def parser_make():
     part.add_argument("--mem", default="64M", metavar="SIZE", help="memory (64M)")
     part.add_argument("--net", default="user", metavar="user|tap=IF|none", help="network (user)")
     add_yes(part)
+
+    part = add("new", new.new_command, "make a new application with its manifest and a test", "./xo new mine")
+    part.add_argument("name", metavar="NAME")
 
     add("doctor", doctor.doctor_command, "show what is installed and what is missing", "./xo doctor")
 

@@ -4,6 +4,7 @@ the boot archive (`program`, `file`, `include`), and which of their ports to mak
 reachable (`publish`). It goes into the archive byte by byte as it is, and apps/init
 checks all of it at boot; docs/manifest.md describes it."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,6 +50,15 @@ def find(name):
                   "./xo new NAME makes an application")
 
 
+def _words(line):
+    """The words of a line: "several words" are one, # begins a comment where a word could."""
+    words = []
+    for found in re.finditer(r'"((?:[^"\\]|\\.)*)"|(#.*)|(\S+)', line):
+        if found[2] is None:
+            words.append(found[3] or re.sub(r"\\(.)", r"\1", found[1] or ""))
+    return words
+
+
 def _include(manifest, words, where):
     if len(words) not in (2, 4) or (len(words) == 4 and words[2] != "as"):
         raise Problem(f"{where}: expected `include PATH [as NAME]`")
@@ -74,7 +84,7 @@ def read(path):
     path = Path(path)
     manifest = Manifest(path, path.read_bytes())
     for number, line in enumerate(manifest.text.decode("utf-8", "replace").splitlines(), 1):
-        words = line.split("#")[0].split()
+        words = _words(line)
         where = f"{shown(path)}:{number}"
         current = manifest.programs[-1] if manifest.programs else None
         if words[:1] == ["program"] and len(words) == 2:

@@ -21,6 +21,11 @@ def test_programs_and_ports(t):
     t.equal(manifest.elves(), ["httpd", "echo"])
 
 
+def test_words(t):
+    t.equal(manifests._words(r'  a#b "c d" "e \"f\\" # g "h'), ["a#b", "c d", 'e "f\\'])
+    t.equal(manifests._words("# nothing"), [])
+
+
 def test_include_folder(t):
     manifest = manifests.read(t.manifest("include . as tests\ninclude test_pack.py as x/y.py"))
     names = [name for _, name in manifest.includes]
