@@ -25,6 +25,13 @@ struct buffer {
     struct piece piece[BUFFER_PIECES];
 };
 
+/* Empties it. The pieces need no zeroing, which costs more than looking at one. */
+static inline void buffer_clear(struct buffer *buffer)
+{
+    buffer->count = 0;
+    buffer->length = 0;
+}
+
 /* Appends what a buffer word names. Every frame must be OWNED by the plan's environment; with
  * EXO_VPAGE the word names virtual pages of it, and unless `written` they may be FROZEN too. 0,
  * -EXO_E_FRAME, or -EXO_E_RANGE when there are too many pieces. */

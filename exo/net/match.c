@@ -28,7 +28,7 @@ static uint64_t packet_word(const uint8_t *packet, uint32_t length, unsigned ind
     return word;
 }
 
-static uint16_t mask_words(const struct exo_match *match)
+uint16_t match_words(const struct exo_match *match)
 {
     unsigned words = 0;
     for (unsigned i = 0; i < WORDS; i++)
@@ -66,11 +66,12 @@ bool match_disjoint(const struct exo_match *one, const struct exo_match *other)
     return false;
 }
 
-bool match_fits(const struct exo_match *match, const uint8_t *packet, uint32_t length)
+bool match_fits(const struct exo_match *match, uint16_t words, const uint8_t *packet,
+                uint32_t length)
 {
-    for (unsigned i = 0; i < WORDS; i++) {
-        uint64_t mask = word_at(match->mask, i);
-        if (mask && (packet_word(packet, length, i) & mask) != word_at(match->value, i))
+    for (unsigned left = words; left; left &= left - 1) {
+        unsigned i = (unsigned)__builtin_ctz(left);
+        if ((packet_word(packet, length, i) & word_at(match->mask, i)) != word_at(match->value, i))
             return false;
     }
     return true;
@@ -168,7 +169,7 @@ void match_table_add(struct match_table *table, struct match_node *node)
     if (found < 0) {
         found = __builtin_ctz(~(unsigned)table->used); /* match_table_room() saw a free one */
         table->used = (uint16_t)(table->used | 1u << found);
-        table->mask[found].words = mask_words(node->match);
+        table->mask[found].words = match_words(node->match);
     }
     struct match_mask *mask = &table->mask[found];
     node->mask = (uint8_t)found;
@@ -198,7 +199,8 @@ void *match_table_find(const struct match_table *table, const uint8_t *packet, u
         uint64_t hash = hash_packet(i, mask_first(mask)->match, mask->words, packet, length);
         const struct match_node *node = table->bucket[bucket_of(hash)];
         for (; node; node = node->next)
-            if (node->hash == hash && node->mask == i && match_fits(node->match, packet, length))
+            if (node->hash == hash && node->mask == i &&
+                match_fits(node->match, mask->words, packet, length))
                 return node->owner;
     }
     return NULL;

@@ -23,8 +23,11 @@ bool match_valid(const struct exo_match *match);
 bool match_stricter(const struct exo_match *inner, const struct exo_match *outer);
 /* No packet fits both: m1 & m2 & (v1 ^ v2) is not zero. */
 bool match_disjoint(const struct exo_match *one, const struct exo_match *other);
-/* Bytes past the packet's end count as 0. */
-bool match_fits(const struct exo_match *match, const uint8_t *packet, uint32_t length);
+/* Which words a mask touches: bit i for the i-th 8 bytes. */
+uint16_t match_words(const struct exo_match *match);
+/* Bytes past the packet's end count as 0. `words` is what match_words() said. */
+bool match_fits(const struct exo_match *match, uint16_t words, const uint8_t *packet,
+                uint32_t length);
 /* One of the bytes [first, first + count) has a checked bit. */
 bool match_checks(const struct exo_match *match, uint32_t first, uint32_t count);
 
@@ -40,7 +43,7 @@ struct match_node {
 
 struct match_mask {
     struct list nodes; /* all with this mask; the first one's is looked at */
-    uint16_t words;    /* bit i: the mask touches the i-th 8 bytes */
+    uint16_t words;
 };
 
 /*

@@ -62,7 +62,7 @@ static int rx_pin(struct env *env, const struct buffer *buffer, struct op *op)
 
 int op_net_rx(struct plan *plan, struct op *op)
 {
-    struct buffer buffer = {.count = 0};
+    struct buffer buffer;
     struct queue *queue = queue_named(plan, op);
     if (!queue)
         return -EXO_E_HANDLE;
@@ -70,6 +70,7 @@ int op_net_rx(struct plan *plan, struct op *op)
         return -EXO_E_DEVICE;
     if (EXO_BUF_LENGTH(op_arg(op, 0)) < RX_MIN)
         return -EXO_E_RANGE;
+    buffer_clear(&buffer);
     int error = buffer_pieces(plan, op, op_arg(op, 0), true, &buffer);
     if (!error)
         error = rx_pin(plan->env, &buffer, op);
@@ -160,7 +161,7 @@ static int tx_check(const struct queue *queue, const uint8_t *head, uint32_t len
         return -EXO_E_RANGE;
     int error = -EXO_E_REFUSED;
     for (unsigned i = 0; i < queue->tx_count; i++) {
-        if (!match_fits(&queue->tx[i], head, length))
+        if (!match_fits(&queue->tx[i], queue->tx_words[i], head, length))
             continue;
         if (!checksum || !match_checks(&queue->tx[i], field, 2))
             return 0;
@@ -205,11 +206,12 @@ static int tx_pin(struct env *env, const struct nic_piece *pieces, unsigned coun
 
 static int tx_send(struct plan *plan, struct op *op, struct queue *queue)
 {
-    struct buffer buffer = {.count = 0};
+    struct buffer buffer;
     struct nic_piece pieces[NIC_PIECES];
     struct tx_pins pins = {.cancelled = 0};
     uint8_t head[EXO_TX_HEAD];
     uint64_t checksum = op_arg(op, 2);
+    buffer_clear(&buffer);
     int error = tx_pieces(plan, op, &buffer);
     if (error)
         return error;

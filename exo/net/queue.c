@@ -98,6 +98,8 @@ struct queue *queue_build(struct queue *parent, const struct exo_queue_spec *spe
     __builtin_memcpy(queue->tx, spec->tx, sizeof queue->tx);
     queue->rx_count = (uint8_t)spec->rx_count;
     queue->tx_count = (uint8_t)spec->tx_count;
+    for (unsigned i = 0; i < spec->tx_count; i++)
+        queue->tx_words[i] = match_words(&queue->tx[i]);
     queue->parent = parent;
     queue->top = parent->top ? parent->top : queue;
     queue->depth = (uint8_t)(parent->depth + 1);

@@ -34,6 +34,7 @@
 
 struct queue {
     struct exo_match rx[EXO_MATCHES], tx[EXO_MATCHES];
+    uint16_t tx_words[EXO_MATCHES];      /* match_words() of tx[i] */
     struct match_node node[EXO_MATCHES]; /* of rx[i], in the parent's table */
     struct match_table table;            /* of the children */
     struct queue *parent;                /* NULL: the root */

@@ -130,7 +130,7 @@ START_TEST(test_disjoint_exhaustive)
         bool common = false, inside = true;
         for (unsigned value = 0; value < 256; value++) {
             uint8_t packet[10] = {[9] = (uint8_t)value};
-            bool first = match_fits(&m[0], packet, 10), second = match_fits(&m[1], packet, 10);
+            bool first = match_fits(&m[0], match_words(&m[0]), packet, 10), second = match_fits(&m[1], match_words(&m[1]), packet, 10);
             common |= first && second;
             inside &= !first || second;
         }
@@ -150,10 +150,10 @@ START_TEST(test_fits_short)
     packet[13] = 7;
     struct exo_match last = match_byte(13, 0xff, 7), past = match_byte(14, 0xff, 0);
     struct exo_match never = match_byte(100, 0x01, 1);
-    ck_assert(match_fits(&last, packet, 14));
-    ck_assert(!match_fits(&last, packet, 13));
-    ck_assert(match_fits(&past, packet, 14));
-    ck_assert(!match_fits(&never, packet, 14));
+    ck_assert(match_fits(&last, match_words(&last), packet, 14));
+    ck_assert(!match_fits(&last, match_words(&last), packet, 13));
+    ck_assert(match_fits(&past, match_words(&past), packet, 14));
+    ck_assert(!match_fits(&never, match_words(&never), packet, 14));
     free(packet);
 }
 END_TEST
