@@ -129,13 +129,17 @@ bool virtio_reset(struct virtio *device)
 
 /* ---- features, rings -------------------------------------------------------- */
 
-bool virtio_negotiate(struct virtio *device, uint64_t wanted)
+uint64_t virtio_offers(struct virtio *device)
 {
     write32(device, DEVICE_FEATURE_SELECT, 0);
-    uint64_t offered = read32(device, DEVICE_FEATURE);
+    uint64_t offers = read32(device, DEVICE_FEATURE);
     write32(device, DEVICE_FEATURE_SELECT, 1);
-    offered |= (uint64_t)read32(device, DEVICE_FEATURE) << 32;
-    device->features = offered & (wanted | VIRTIO_F_VERSION_1);
+    return offers | (uint64_t)read32(device, DEVICE_FEATURE) << 32;
+}
+
+bool virtio_negotiate(struct virtio *device, uint64_t wanted)
+{
+    device->features = virtio_offers(device) & (wanted | VIRTIO_F_VERSION_1);
     if (!(device->features & VIRTIO_F_VERSION_1))
         return complain("the device is older than virtio 1.0");
     write32(device, DRIVER_FEATURE_SELECT, 0);

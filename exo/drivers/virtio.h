@@ -26,6 +26,8 @@ struct virtio {
 
 /* Finds the registers of the device at device->pci, and resets it. */
 bool virtio_open(struct virtio *device);
+/* What it offers. */
+uint64_t virtio_offers(struct virtio *device);
 /* Agrees on VERSION_1 and what it offers of `wanted`. */
 bool virtio_negotiate(struct virtio *device, uint64_t wanted);
 /* Sets ring `index` up with at most `limit` descriptors over VIRTQ_BYTES at `memory` (physical), with

@@ -255,9 +255,12 @@ static bool net_start(uint64_t (*take_frames)(unsigned count))
         console_printf("virtio-net: no MSI-X\n");
         return false;
     }
-    if (!virtio_open(&device) ||
-        !virtio_negotiate(&device, NET_F_CSUM | NET_F_GUEST_CSUM | NET_F_MAC | NET_F_CTRL_VQ |
-                                       NET_F_CTRL_RX | VIRTIO_F_EVENT_IDX))
+    if (!virtio_open(&device))
+        return false;
+    uint64_t wanted = NET_F_CSUM | NET_F_GUEST_CSUM | NET_F_MAC | VIRTIO_F_EVENT_IDX;
+    if (virtio_offers(&device) & NET_F_CTRL_VQ) /* CTRL_RX counts only with it (5.1.3.1) */
+        wanted |= NET_F_CTRL_VQ | NET_F_CTRL_RX;
+    if (!virtio_negotiate(&device, wanted))
         return false;
     if (!(device.features & NET_F_MAC) || !device.config || device.config_bytes < 6) {
         console_printf("virtio-net: it has no address\n");
