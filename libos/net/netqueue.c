@@ -17,9 +17,7 @@
 
 #define CELLS_SMALL 4u
 #define SLOT_BYTES(cells) (((cells) + 1) * 128u) /* abi.h, plan slots */
-#define CLASS_SMALL 0u /* 4 cells */
-#define CLASS_LARGE 1u /* 16 cells */
-#define FRAMES(bytes) (((bytes) + EXO_PAGE_SIZE - 1) / EXO_PAGE_SIZE)
+#define SLOT_FRAMES_MAX 16u /* of one donation */
 #define POST_BATCH 8u /* reposts that are worth a plan of their own */
 
 #define TARGET_OF(pointer, type) ((type *)(void *)(pointer)) /* the target is the first member */
@@ -252,6 +250,14 @@ void netqueue_wait(struct netqueue *queue, uint64_t deadline)
 
 /* ---- life ---------------------------------------------------------------------- */
 
+static struct word_ref plan_slots_fresh(struct plan *plan, uint32_t slots, uint32_t cells)
+{
+    uint32_t frames = (slots * SLOT_BYTES(cells) + EXO_PAGE_SIZE - 1) / EXO_PAGE_SIZE;
+    if (frames > SLOT_FRAMES_MAX)
+        frames = SLOT_FRAMES_MAX;
+    return plan_slots(plan, env_self(), plan_alloc(plan, frames, 0), frames, cells);
+}
+
 static int slots_donate(struct netqueue *queue)
 {
     struct plan_buffer buffer;
@@ -260,12 +266,8 @@ static int slots_donate(struct netqueue *queue)
      * sends, and for posts in plans at least half full. */
     uint32_t small = 16 + (queue->config.no_replies ? 0 : queue->config.buffers);
     uint32_t large = 8 + queue->config.buffers / POST_BATCH;
-    uint32_t small_frames = FRAMES(small * SLOT_BYTES(CELLS_SMALL));
-    uint32_t large_frames = FRAMES(large * SLOT_BYTES(NETQUEUE_PLAN_CELLS));
-    struct frame_ref frame = plan_alloc(plan, small_frames, 0);
-    struct word_ref small_slots = plan_slots(plan, env_self(), frame, small_frames, CLASS_SMALL);
-    frame = plan_alloc(plan, large_frames, 0);
-    struct word_ref large_slots = plan_slots(plan, env_self(), frame, large_frames, CLASS_LARGE);
+    struct word_ref small_slots = plan_slots_fresh(plan, small, CELLS_SMALL);
+    struct word_ref large_slots = plan_slots_fresh(plan, large, NETQUEUE_PLAN_CELLS);
     int error = plan_run(plan);
     if (error)
         return error;

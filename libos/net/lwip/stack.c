@@ -114,8 +114,10 @@ static int stack_start(const struct netstack_config *config)
     timers_init();
     lwip_init();
     int error = driver_start(&interface, config->queue, config->mac);
-    if (error)
+    if (error) {
+        libos_log("lwip: the queue can't be opened: %s", exo_error_text(error));
         return error == -EXO_E_HANDLE ? -ENODEV : -ENOMEM;
+    }
     host_name = config->hostname;
     netif_set_hostname(&interface, host_name);
     netif_set_default(&interface);
