@@ -138,10 +138,9 @@ void start_main(void)
     if (info->has_archive)
         archive_mount((const void *)LIBOS_ARCHIVE, info->archive_bytes);
     console_open();
-    long stack = mem_mmap(0, MAIN_STACK_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, NULL, 0);
-    if (stack < 0 ||
-        mem_mprotect((uint64_t)stack + EXO_PAGE_SIZE, MAIN_STACK_BYTES - EXO_PAGE_SIZE,
-                     PROT_READ | PROT_WRITE) < 0)
+    long stack = mem_mmap(0, MAIN_STACK_BYTES, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, NULL, 0);
+    if (stack < 0 || mem_mprotect((uint64_t)stack, EXO_PAGE_SIZE, PROT_NONE) < 0)
         libos_panic("no address space for the stack");
     uint64_t *words = stack_build((char *)stack + MAIN_STACK_BYTES);
     libos_nesting = 0;

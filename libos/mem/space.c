@@ -61,6 +61,21 @@ static uint8_t perm_of(int prot)
     return (uint8_t)perm;
 }
 
+/*
+ * Whether that much memory can be promised now. Pages come by demand, and what was promised before may not have been
+ * asked for yet, so this is no guarantee; but a program that keeps asking hears ENOMEM here, where it can be
+ * handled, and not from the pager.
+ */
+static bool memory_there(uint64_t length, uint8_t perm, int flags)
+{
+    uint64_t used = PLAN_INFO->frames_used, limit = PLAN_INFO->frames_limit;
+    if ((perm & EXO_WRITE) == 0 || (flags & MAP_NORESERVE) != 0)
+        return true;
+    if (PLAN_INFO->frames_total != 0 && limit > PLAN_INFO->frames_total)
+        limit = PLAN_INFO->frames_total; /* the first program's limit is the machine */
+    return limit > used && length >> EXO_PAGE_SHIFT <= limit - used;
+}
+
 uint64_t space_reserve(uint64_t length)
 {
     if (!regions_room())
@@ -111,13 +126,13 @@ long mem_mmap(uint64_t address, uint64_t length, int prot, int flags, const void
     bool fixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) != 0;
     if (file_bytes != NULL && (prot & PROT_WRITE) == 0 && !fixed)
         return (long)file_bytes; /* frozen, readable, and nobody else's */
-    if (!regions_room())
+    uint8_t perm = perm_of(prot);
+    if (!regions_room() || !memory_there(length, perm, flags))
         return -ENOMEM;
     long place = place_choose(address, length, flags);
     if (place < 0)
         return place;
     uint64_t start = (uint64_t)place;
-    uint8_t perm = perm_of(prot);
     regions_add(&mem_regions, (struct region){ start, start + length, perm, REGION_DEMAND });
     if (file_bytes == NULL)
         return place;
@@ -180,6 +195,9 @@ int mem_mprotect(uint64_t address, uint64_t length, int prot)
     if (!regions_room())
         return -ENOMEM;
     uint8_t perm = perm_of(prot);
+    const struct region *before = regions_find(&mem_regions, address);
+    if (before != NULL && before->perm == 0 && !memory_there(length, perm, 0))
+        return -ENOMEM;
     if (!regions_protect(&mem_regions, address, address + length, perm))
         return -ENOMEM;
     return pages_protect(address, address + length, perm) < 0 ? -EACCES : 0;
