@@ -25,7 +25,7 @@ def _probe():
         if status == STATUS_OK:
             return None
         errors = guest.errors().splitlines()
-        return errors[0] if errors else "a guest did not reach long mode within two seconds"
+        return errors[0].removeprefix("qemu-system-x86_64: ").removeprefix("error: ") if errors else "a guest did not reach long mode within two seconds"
 
 
 def _key():
