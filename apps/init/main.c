@@ -19,6 +19,9 @@
 
 #define OWN_RESERVE 256u /* frames that init keeps for itself: tables, plan slots, reports */
 
+
+#define WATCH_CELLS 3u   /* of child_watch()'s plan */
+
 static struct manifest manifest;
 static struct child children[MANIFEST_PROGRAMS];
 static struct wait_queue someone_ended;
@@ -166,6 +169,9 @@ int main(void)
 {
     unsigned failed = 0;
     manifest_read();
+    /* One ENV_WAIT a program, which lasts as long as the program does. */
+    if (plan_slots_add(WATCH_CELLS, manifest.count))
+        give_up("no memory for plan slots");
     programs_start();
     while (!all_done())
         child_finish(child_next());

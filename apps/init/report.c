@@ -69,18 +69,30 @@ static void registers_say(const struct exo_context *c)
 #undef LINE
 }
 
+/* Has the function that was interrupted made its own frame yet? Small ones never do, and none
+ * has at its first instruction; then its return address is still on top of the stack. */
+static bool frame_made(const struct child *child, uint64_t rip)
+{
+    static const uint8_t prologue[4] = {0x55, 0x48, 0x89, 0xe5}; /* push %rbp; mov %rsp, %rbp */
+    uint8_t code[4];
+    uint64_t start = symbols_start(child->file, child->file_bytes, rip);
+    if (!start || !child_read(child, start, code, sizeof(code)))
+        return false;
+    return !memcmp(code, prologue, sizeof(code)) && rip >= start + sizeof(prologue);
+}
+
 static void backtrace_say(const struct child *child, const struct exo_context *context)
 {
     uint64_t frame = context->rbp, pair[2];
+    unsigned depth = 1;
     say("  #0  %016llx  %s", (unsigned long long)context->rip, symbol(child, context->rip));
-    /* A call through a bad pointer: the return address was just pushed and tells who did it. */
-    if (!strcmp(symbol(child, context->rip), "?") && child_read(child, context->rsp, pair, 8) &&
-        strcmp(symbol(child, pair[0] - 1), "?") != 0)
-        say("  #1? %016llx  %s", (unsigned long long)pair[0], symbol(child, pair[0] - 1));
-    for (unsigned i = 1; i < FRAMES_SHOWN; i++) {
+    if (!frame_made(child, context->rip) && child_read(child, context->rsp, pair, 8) &&
+        symbols_start(child->file, child->file_bytes, pair[0] - 1))
+        say("  #%-2u %016llx  %s", depth++, (unsigned long long)pair[0], symbol(child, pair[0] - 1));
+    for (; depth < FRAMES_SHOWN; depth++) {
         if (frame % 8 || !child_read(child, frame, pair, sizeof(pair)) || !pair[1])
             return;
-        say("  #%-2u %016llx  %s", i, (unsigned long long)pair[1], symbol(child, pair[1] - 1));
+        say("  #%-2u %016llx  %s", depth, (unsigned long long)pair[1], symbol(child, pair[1] - 1));
         if (pair[0] <= frame)
             return;
         frame = pair[0];

@@ -47,15 +47,27 @@ static bool tables_find(const struct file *file, Elf64_Shdr *symbols, Elf64_Shdr
     return false;
 }
 
-static bool symbol_holds(const Elf64_Sym *symbol, uint64_t address)
+/* Is the address in the section that the symbol belongs to, and is that code? */
+static bool section_holds(const struct file *file, const Elf64_Sym *symbol, uint64_t address)
+{
+    Elf64_Ehdr header;
+    Elf64_Shdr section;
+    if (!file_copy(file, 0, &header, sizeof(header)) || symbol->st_shndx >= header.e_shnum ||
+        !file_copy(file, header.e_shoff + symbol->st_shndx * sizeof(section), &section, sizeof(section)))
+        return false;
+    return (section.sh_flags & SHF_EXECINSTR) && address >= section.sh_addr &&
+           address - section.sh_addr < section.sh_size;
+}
+
+static bool symbol_holds(const struct file *file, const Elf64_Sym *symbol, uint64_t address)
 {
     unsigned type = ELF64_ST_TYPE(symbol->st_info);
-    if (type != STT_FUNC && type != STT_NOTYPE)
+    if ((type != STT_FUNC && type != STT_NOTYPE) || address < symbol->st_value)
         return false;
-    if (symbol->st_shndx == SHN_UNDEF || symbol->st_shndx >= SHN_LORESERVE || address < symbol->st_value)
-        return false;
+    if (symbol->st_size)
+        return address - symbol->st_value < symbol->st_size;
     /* Assembly labels often have no size; they reach as far as the nearest symbol decides. */
-    return symbol->st_size ? address - symbol->st_value < symbol->st_size : type == STT_NOTYPE;
+    return section_holds(file, symbol, address);
 }
 
 static void name_copy(const struct file *file, const Elf64_Shdr *strings, uint32_t name, char *text)
@@ -70,30 +82,42 @@ static void name_copy(const struct file *file, const Elf64_Shdr *strings, uint32
     text[length] = '\0';
 }
 
-void symbols_name(const void *bytes, size_t file_size, uint64_t address, char *text, size_t size)
+/* The symbol nearest below the address; its name is copied if `name` is not NULL. */
+static bool symbol_find(const struct file *file, uint64_t address, Elf64_Sym *best, char *name)
 {
-    struct file file = {bytes, file_size};
     Elf64_Shdr symbols, strings;
-    Elf64_Sym best = {0};
     bool found = false;
-    char name[NAME_MAX_SHOWN + 1];
-    memcpy(text, "?", 2);
-    if (!tables_find(&file, &symbols, &strings))
-        return;
+    if (!tables_find(file, &symbols, &strings) || symbols.sh_offset > file->size)
+        return false;
     uint64_t count = symbols.sh_size / sizeof(Elf64_Sym);
     for (uint64_t i = 0; i < count && i < SYMBOLS_MAX; i++) {
         Elf64_Sym symbol;
-        if (symbols.sh_offset > file.size ||
-            !file_copy(&file, symbols.sh_offset + i * sizeof(symbol), &symbol, sizeof(symbol)))
+        if (!file_copy(file, symbols.sh_offset + i * sizeof(symbol), &symbol, sizeof(symbol)))
             break;
-        if (symbol_holds(&symbol, address) && (!found || symbol.st_value > best.st_value)) {
-            best = symbol;
+        if ((!found || symbol.st_value > best->st_value) && symbol_holds(file, &symbol, address)) {
+            *best = symbol;
             found = true;
         }
     }
-    if (!found)
-        return;
-    name_copy(&file, &strings, best.st_name, name);
-    if (name[0])
+    if (found && name)
+        name_copy(file, &strings, best->st_name, name);
+    return found;
+}
+
+void symbols_name(const void *bytes, size_t file_size, uint64_t address, char *text, size_t size)
+{
+    struct file file = {bytes, file_size};
+    char name[NAME_MAX_SHOWN + 1];
+    Elf64_Sym best;
+    if (symbol_find(&file, address, &best, name) && name[0])
         snprintf(text, size, "%s+0x%llx", name, (unsigned long long)(address - best.st_value));
+    else
+        memcpy(text, "?", 2);
+}
+
+uint64_t symbols_start(const void *bytes, size_t file_size, uint64_t address)
+{
+    struct file file = {bytes, file_size};
+    Elf64_Sym best;
+    return symbol_find(&file, address, &best, NULL) ? best.st_value : 0;
 }

@@ -10,4 +10,7 @@
  * Names are cut, and what is not printable ASCII is shown as '?': they come from the program. */
 void symbols_name(const void *bytes, size_t file_size, uint64_t address, char *text, size_t size);
 
+/* Where the function that holds the address begins; 0 if the file does not say. */
+uint64_t symbols_start(const void *bytes, size_t file_size, uint64_t address);
+
 #endif

@@ -40,12 +40,13 @@ static void file_make(void)
     file.header.e_shentsize = sizeof(Elf64_Shdr);
     file.header.e_shnum = 3;
     Elf64_Shdr *sections = (Elf64_Shdr *)(void *)(file.bytes + 0x3000);
+    sections[0] = (Elf64_Shdr){.sh_flags = SHF_EXECINSTR, .sh_addr = 0x400200, .sh_size = 0x600};
     sections[1] = (Elf64_Shdr){.sh_type = SHT_SYMTAB, .sh_offset = 0x3200, .sh_size = 3 * sizeof(Elf64_Sym),
                                .sh_entsize = sizeof(Elf64_Sym), .sh_link = 2};
     sections[2] = (Elf64_Shdr){.sh_type = SHT_STRTAB, .sh_offset = 0x3400, .sh_size = 32};
     Elf64_Sym *symbols = (Elf64_Sym *)(void *)(file.bytes + 0x3200);
     symbols[1] = (Elf64_Sym){.st_name = 1, .st_info = STT_FUNC, .st_shndx = 1, .st_value = 0x400200, .st_size = 0x40};
-    symbols[2] = (Elf64_Sym){.st_name = 6, .st_info = STT_NOTYPE, .st_shndx = 1, .st_value = 0x400300};
+    symbols[2] = (Elf64_Sym){.st_name = 6, .st_info = STT_NOTYPE, .st_shndx = 0, .st_value = 0x400300};
     memcpy(file.bytes + 0x3400, "\0main\0la\1bel", 13);
 }
 
@@ -113,6 +114,7 @@ START_TEST(symbols)
     symbol_is(0x40023f, "main+0x3f");
     symbol_is(0x400240, "?");
     symbol_is(0x400310, "la?bel+0x10");
+    symbol_is(0x400800, "?"); /* behind the code */
     symbol_is(0, "?");
     char small[8];
     symbols_name(file.bytes, FILE_BYTES, 0x400310, small, sizeof(small));
