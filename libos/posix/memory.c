@@ -33,6 +33,12 @@ SYSCALL(munmap)
     return mem_munmap((uint64_t)a, (uint64_t)b);
 }
 
+SYSCALL(mremap)
+{
+    UNUSED6;
+    return mem_mremap((uint64_t)a, (uint64_t)b, (uint64_t)c, (int)d);
+}
+
 SYSCALL(mprotect)
 {
     UNUSED6;

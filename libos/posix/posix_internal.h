@@ -30,7 +30,7 @@
     X(dup3) X(fcntl) X(ioctl) X(fstat) X(stat) X(lstat) X(newfstatat) X(open) X(openat) X(access)  \
     X(faccessat) X(readlink) X(readlinkat) X(getcwd) X(chdir) X(getdents64) X(pipe) X(pipe2)       \
     X(eventfd) X(eventfd2) X(fsync) X(fdatasync) X(umask)
-#define SYSCALL_LIST_MEMORY(X) X(mmap) X(munmap) X(mprotect) X(madvise) X(brk)
+#define SYSCALL_LIST_MEMORY(X) X(mmap) X(munmap) X(mremap) X(mprotect) X(madvise) X(brk)
 #define SYSCALL_LIST_THREADS(X)                                                                    \
     X(exit) X(exit_group) X(gettid) X(set_tid_address) X(futex) X(tkill) X(tgkill) X(kill)         \
     X(rt_sigaction) X(rt_sigprocmask) X(rt_sigpending) X(sigaltstack) X(sched_yield)               \

@@ -125,6 +125,28 @@ static void mapping(void)
     CHECK(faults((char *)8, false));
 }
 
+static void moving(void)
+{
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+    uint64_t before = frames();
+    unsigned pages = 700;
+    char *m = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, flags, -1, 0);
+    char *wall = mmap(m + pages * PAGE, PAGE, PROT_READ, flags | MAP_FIXED, -1, 0);
+    CHECK(m != MAP_FAILED && wall == m + pages * PAGE);
+    for (unsigned i = 0; i < pages; i += 1 + i / 100)
+        m[i * PAGE] = (char)(i | 1);
+    uint64_t touched = frames();
+    char *n = mremap(m, pages * PAGE, 2 * pages * PAGE, MREMAP_MAYMOVE);
+    CHECK(n != MAP_FAILED && n != m && frames() == touched);
+    for (unsigned i = 0; i < pages; i += 1 + i / 100)
+        CHECK(n[i * PAGE] == (char)(i | 1));
+    n[(2 * pages - 1) * PAGE] = 1;
+    CHECK(faults(m, false));
+    CHECK(mremap(n, 2 * pages * PAGE, PAGE, 0) == n && n[0] == 1 && faults(n + PAGE, false));
+    CHECK(munmap(n, PAGE) == 0 && munmap(wall, PAGE) == 0);
+    CHECK(frames() <= before);
+}
+
 static void runs(void)
 {
     uint64_t frame = 0, before = frames();
@@ -311,7 +333,7 @@ static void signals(void)
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
-        { "heap", heap },     { "mapping", mapping }, { "runs", runs },       { "files", files },
+        { "heap", heap },     { "mapping", mapping }, { "moving", moving }, { "runs", runs },       { "files", files },
         { "directories", directories }, { "pipes", pipes }, { "clocks", clocks }, { "numbers", numbers },
         { "signals", signals }, { NULL, NULL },
     };

@@ -29,6 +29,7 @@ int mem_touch(const void *address, size_t bytes, bool write);
 /* Address space under mmap(): see sys/mman.h for the meaning of prot and flags. Inside the libos. */
 long mem_mmap(uint64_t address, uint64_t length, int prot, int flags, const void *file_bytes,
               uint64_t file_size);
+long mem_mremap(uint64_t address, uint64_t old_length, uint64_t new_length, int flags);
 int mem_munmap(uint64_t address, uint64_t length);
 int mem_mprotect(uint64_t address, uint64_t length, int prot);
 int mem_madvise(uint64_t address, uint64_t length, int advice);
