@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: MIT
+"""The other end of the counting plugin's socket (test/bench/plugin/control.c)."""
+
+import contextlib
+import os
+import socket
+import struct
+import tempfile
+from dataclasses import dataclass, fields
+
+from ..common import Problem
+from . import host
+
+RECORD = struct.Struct("<QQQBB14s")
+PATIENCE = 60  # seconds for an answer
+
+
+@dataclass
+class Totals:
+    """Numbers since the machine's start, in the order of the plugin's struct totals."""
+    insns: int = 0
+    rep: int = 0          # iterations of repeated string operations, part of insns
+    user: int = 0
+    user_rep: int = 0
+    cr3: int = 0          # loads of CR3
+    port: int = 0
+    mmio: int = 0
+    syscall: int = 0      # `syscall` instructions of user code
+    hlt: int = 0          # times that the machine went to sleep
+    iret: int = 0         # returns from interrupts and faults, by the kernel
+
+    @property
+    def norep(self):
+        return self.insns - self.rep
+
+    @property
+    def user_norep(self):
+        return self.user - self.user_rep
+
+    @property
+    def kernel_norep(self):
+        return self.norep - self.user_norep
+
+    def __sub__(self, other):
+        return Totals(*(getattr(self, f.name) - getattr(other, f.name) for f in fields(self)))
+
+
+SIZE = len(fields(Totals))
+
+
+class Counter:
+    """Made before the guest: `extra` goes onto QEMU's command line; `go()` lets it begin."""
+
+    def __init__(self):
+        self._folder = tempfile.TemporaryDirectory(prefix="xo-bench-")
+        path = os.path.join(self._folder.name, "control")
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listener.bind(path)
+        self._listener.listen(1)
+        self.extra = ["-plugin", f"{host.plugin()},control={path}"]
+        self._marks = []
+        self._file = None
+
+    def mark(self, name, address, content):
+        """Keep the totals of the first execution of `address` where RAM holds `content`."""
+        self._marks.append((name, address, content[:32]))
+
+    def go(self):
+        self._listener.settimeout(PATIENCE)
+        try:
+            connection, _ = self._listener.accept()
+        except OSError:
+            raise Problem("QEMU did not load the counting plugin",
+                          "was it built with plugins? Debian's is") from None
+        connection.settimeout(PATIENCE)
+        self._file = connection.makefile("rwb")
+        connection.close()
+        for name, address, content in self._marks:
+            if self._ask(f"mark {name} {address:x} {content.hex()}") != "ok":
+                raise Problem(f"the counting plugin refused the mark {name}")
+        self._ask("go")
+
+    def _ask(self, line):
+        self._file.write(line.encode() + b"\n")
+        self._file.flush()
+        answer = self._file.readline()
+        if not answer:
+            raise OSError("QEMU ended while it was counted")
+        return answer.decode().strip()
+
+    def totals(self, addresses=()):
+        """(Totals, executions of each address)."""
+        words = [int(word) for word in
+                 self._ask(" ".join(["totals", *(f"{address:x}" for address in addresses)])).split()]
+        if words[SIZE]:
+            raise Problem("the counting plugin ran out of places for instructions",
+                          "raise COUNTED_MAX in test/bench/plugin/count.c")
+        return Totals(*words[:SIZE]), words[SIZE + 1:]
+
+    def marks(self):
+        """{name: Totals} of the marks reached."""
+        reached = {}
+        line = self._ask("marks")
+        while line != ".":
+            name, *words = line.split()
+            reached[name] = Totals(*map(int, words))
+            line = self._file.readline().decode().strip()
+        return reached
+
+    def dump(self):
+        """{(address, page, bytes): (count, kind)} of every executed instruction."""
+        count = int(self._ask("dump"))
+        content = self._file.read(count * RECORD.size)
+        return {(vaddr, page, code[:size]): (times, kind)
+                for vaddr, page, times, kind, size, code in RECORD.iter_unpack(content)}
+
+    def close(self):
+        if self._file:
+            with contextlib.suppress(OSError):
+                self._file.close()
+            self._file = None
+        self._listener.close()
+        self._folder.cleanup()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.close()
