@@ -8,6 +8,7 @@
 #include <libos/plan.h>
 
 #include "../plan/ring.h"
+#include "../posix/posix_internal.h"
 
 static _Noreturn void stop(uint64_t reason, uint64_t first, uint64_t second)
 {
@@ -24,6 +25,7 @@ static _Noreturn void stop(uint64_t reason, uint64_t first, uint64_t second)
 
 void crash(uint64_t vector, const struct exo_context *context)
 {
+    console_flush(); /* what it said last, without the end of the line */
     stop(EXO_STOP_CRASH, vector, (uint64_t)context);
 }
 

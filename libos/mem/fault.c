@@ -60,6 +60,8 @@ bool mem_fault(uint64_t address, uint64_t error)
     unsigned needed = (error & ERROR_WRITE) != 0 ? EXO_WRITE : EXO_READ;
     if ((error & ERROR_FETCH) != 0)
         needed = EXO_EXEC;
+    if (region->perm == 0)
+        libos_log("guard page touched at %lx: a stack overflow?", address);
     if ((region->perm & needed) == 0)
         return false;
     mem_count.faults++;

@@ -16,3 +16,18 @@ def test_libos(t):
         guest.wait_line(f"ok {case}$", 1)
     named = [line for line in guest.lines if "swapon" in line]
     t.equal(len(named), 1, "lines that name an unimplemented call")
+
+
+@limit(60)
+def test_ends(t):
+    """Exit, abort, signals, stack overflow, no memory, bad pointers: each as the manifest expects, each said clearly."""
+    guest = t.boot("ends.manifest", memory="128M")
+    status = guest.wait_exit(50)
+    t.equal(status, t.OK, f"exit status (the last lines:\n{guest.tail()})")
+    guest.wait_line(r"^e-status: atexit\(\) was called", 1)
+    guest.wait_line(r"^e-eat: out of memory", 1)
+    guest.wait_line(r"^e-hoard: malloc\(\) said no", 1)
+    guest.wait_line(r"^e-abort: ended by signal 6", 1)
+    guest.wait_line(r"#\d+ .*  abort\+", 1)
+    guest.wait_line(r"^e-overflow: .*stack", 1)
+    guest.wait_line(r"#\d+ .*  recurse\+", 1)
