@@ -114,7 +114,7 @@ class Guest:
         self._monitor_lock = threading.Lock()
         self._log = open(log, "w", encoding="utf-8") if log else None
         self._errors = tempfile.TemporaryFile()
-        self._console_ended = False
+        self.console_ended = False
 
         ours, theirs = socket.socketpair()
         self.command = command_line(machine) + [
@@ -149,7 +149,7 @@ class Guest:
         for raw in iter(self.process.stdout.readline, b""):
             self._line(_clean(raw[:65536]))
         with self._changed:
-            self._console_ended = True
+            self.console_ended = True
             self._changed.notify_all()
 
     def _line(self, text):
@@ -176,7 +176,7 @@ class Guest:
                     if found:
                         return found
                 left = deadline - time.monotonic()
-                if left <= 0 or self._console_ended:
+                if left <= 0 or self.console_ended:
                     return None
                 self._changed.wait(left)
 

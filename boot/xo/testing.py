@@ -20,6 +20,7 @@ from pathlib import Path
 
 from . import build, manifest as manifests, pack, qemu
 from .common import Problem
+from .counter import Counter
 from .tap import NoTap, Tap
 
 
@@ -69,7 +70,7 @@ class TestGuest(qemu.Guest):
         """The match of the first line from `start` on; a failure when none comes."""
         found = super().wait_line(pattern, timeout, start)
         if not found:
-            status = self.exit_status
+            status = self.wait(1) if self.console_ended else self.exit_status
             how = f"within {timeout} s" if status is None else f"before the end ({qemu.verdict(status)})"
             raise Failure(f"no line matched {pattern!r} {how}; the last lines:\n{self.tail()}")
         return found
@@ -181,9 +182,11 @@ class Test:
         return manifests.read(manifests.find(str(manifest)))
 
     def boot(self, manifest=None, *, boot="pvh", net="user", tap=None, memory="64M", cores=1,
-             archive=None, kernel=None, disk=None, pcap=None, icount=False, nic_options="", extra=()):
+             archive=None, kernel=None, disk=None, pcap=None, icount=False, nic_options="", extra=(),
+             count=False):
         """Boot a manifest: an application's name, a path, or the text itself.
-        `archive` replaces the packed archive by these bytes (b"": boot without one)."""
+        `archive` replaces the packed archive by these bytes (b"": boot without one).
+        With `count`, guest.counts() says what was executed so far (under emulation)."""
         number = len(self.logs) + 1
         manifest = self._read(manifest) if manifest is not None else None
         content = self.archive(manifest) if archive is None else archive
@@ -201,8 +204,13 @@ class Test:
             machine.kernel, machine.archive = kernel, path
         log = self.work / f"{number}.log"
         self.logs.append(log)
+        counter = Counter(self.work / f"{number}.counts") if count else None
+        if counter:
+            machine.accel = "tcg"
+            machine.extra += counter.options
         with tap.inside() if tap else contextlib.nullcontext():
             guest = TestGuest(machine, manifest=manifest, tap=tap, log=log)
+        guest.counts = counter.read if counter else None
         return self._stack.enter_context(guest)
 
     def tap(self, address="10.0.2.2/24"):
