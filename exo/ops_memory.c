@@ -50,15 +50,6 @@ int op_alloc(struct plan *plan, struct op *op)
     return end == count ? 0 : OP_AGAIN;
 }
 
-void op_alloc_cancel(struct plan *plan, struct op *op)
-{
-    (void)plan;
-    if (!op->step[1])
-        return;
-    for (uint64_t i = op->step[0]; i < op->cell.arg[0]; i++)
-        frame_release((frame_t){(uint32_t)(op->result[0] + i)});
-}
-
 static int check_idle(const struct env *env, uint64_t first, uint64_t count)
 {
     frame_t frame;
@@ -69,6 +60,25 @@ static int check_idle(const struct env *env, uint64_t first, uint64_t count)
             error = -EXO_E_BUSY;
     }
     return error;
+}
+
+/* Nothing of a run that failed stays, unless the program has taken hold of a frame meanwhile whose number it guessed:
+ * that one is its own. */
+void op_alloc_cancel(struct plan *plan, struct op *op)
+{
+    struct env *env = plan->env;
+    if (!op->step[1])
+        return;
+    for (uint64_t i = 0; i < op->cell.arg[0]; i++) {
+        frame_t frame = {(uint32_t)(op->result[0] + i)};
+        if (i < op->step[0]) {
+            if (check_idle(env, frame.number, 1))
+                continue;
+            frame_disown(env, frame);
+            env_uncharge(env, 1);
+        }
+        frame_release(frame);
+    }
 }
 
 int op_free(struct plan *plan, struct op *op)
