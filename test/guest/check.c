@@ -6,6 +6,7 @@ int check_failures;
 
 int check_main(const struct check_case *cases, int argc, char **argv)
 {
+    setvbuf(stdout, NULL, _IOLBF, 0); /* what was said before a crash must be heard */
     for (const struct check_case *c = cases; c->name != NULL; c++) {
         int wanted = argc < 2;
         for (int i = 1; i < argc; i++)

@@ -33,7 +33,8 @@ int op_run(struct exo_op cell)
         plan_nop(plan, (struct word_ref){ { EXO_REF(0, i, 0), 0, (uint16_t)i } });
     int error = plan_run(plan);
     memset(op_result, 0, sizeof(op_result));
-    for (unsigned i = 0; i < count; i++)
+    op_result[0] = plan->results[0].value; /* of a failure too: what is missing */
+    for (unsigned i = 1; i < count; i++)
         op_result[i] = plan->results[i].value;
     return error;
 }
