@@ -87,20 +87,20 @@ static void service(void)
         thread_ready(first, -ETIMEDOUT);
 }
 
-/* Nobody can run: waits in the kernel for the next completion or deadline. */
+/* Nobody can run: waits in the kernel for the next completion or deadline, unless a poller has work. */
 static void idle(void)
 {
-    service();
-    if (ready.first != NULL || kicked)
-        return;
-    struct thread *first = timers_first();
-    uint64_t deadline = first != NULL ? first->deadline : EXO_NEVER;
-    for (struct poller *p = pollers; p != NULL; p = p->next) {
-        uint64_t mine = p->deadline(p);
-        if (mine < deadline)
-            deadline = mine;
+    if (!kicked) {
+        struct thread *first = timers_first();
+        uint64_t deadline = first != NULL ? first->deadline : EXO_NEVER;
+        for (struct poller *p = pollers; p != NULL; p = p->next) {
+            uint64_t mine = p->deadline(p);
+            if (mine < deadline)
+                deadline = mine;
+        }
+        ring_wait(deadline);
     }
-    ring_wait(deadline);
+    service();
 }
 
 static inline void fs_base_set(uint64_t base)

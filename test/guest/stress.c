@@ -93,8 +93,10 @@ static void *runner(void *argument)
     for (;;) {
         if (read(pipes[!me][0], &number, 8) != 8)
             break;
-        if (me == 1)
-            CHECK(number == expected), expected += 2;
+        if (me == 1) {
+            CHECK(number == expected);
+            expected += 2;
+        }
         number++;
         if (me == 0 && stop)
             break;

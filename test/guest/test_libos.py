@@ -31,3 +31,13 @@ def test_ends(t):
     guest.wait_line(r"#\d+ .*  abort\+", 1)
     guest.wait_line(r"^e-overflow: .*stack", 1)
     guest.wait_line(r"#\d+ .*  recurse\+", 1)
+
+
+@limit(90)
+def test_stress(t):
+    """Two programs whose threads do everything at once while slots end anywhere."""
+    guest = t.boot("stress.manifest", memory="96M")
+    status = guest.wait_exit(80)
+    for line in guest.lines:
+        t.check("FAILED" not in line, line)
+    t.equal(status, t.OK, f"exit status (the last lines:\n{guest.tail()})")
