@@ -47,6 +47,8 @@ def build(targets=()):
     used = f"{ports.musl(compiler())}\n{ports.lwip()}\n"
     folder = build_folder()
     _configure(folder, used)
+    # If a meson.build changed: configure anew, without meson's long speech.
+    command(["ninja", "-C", folder, "build.ninja"], what="meson")
     dry = subprocess.run(["ninja", "-C", str(folder), "-n", *targets], stdout=subprocess.PIPE,
                          stderr=subprocess.STDOUT, text=True, check=False)
     if "no work to do" in dry.stdout:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from . import build, manifest as manifests, pack, qemu
 from .common import Problem
-from .counter import Counter
+from .bench.counter import Counter
 from .tap import NoTap, Tap
 
 
@@ -186,7 +186,7 @@ class Test:
              count=False):
         """Boot a manifest: an application's name, a path, or the text itself.
         `archive` replaces the packed archive by these bytes (b"": boot without one).
-        With `count`, guest.counts() says what was executed so far (under emulation)."""
+        With `count`, guest.counter.totals()[0] says what was executed so far (under emulation)."""
         number = len(self.logs) + 1
         manifest = self._read(manifest) if manifest is not None else None
         content = self.archive(manifest) if archive is None else archive
@@ -204,14 +204,17 @@ class Test:
             machine.kernel, machine.archive = kernel, path
         log = self.work / f"{number}.log"
         self.logs.append(log)
-        counter = Counter(self.work / f"{number}.counts") if count else None
+        counter = self._stack.enter_context(Counter()) if count else None
         if counter:
             machine.accel = "tcg"
-            machine.extra += counter.options
+            machine.extra += counter.extra
         with tap.inside() if tap else contextlib.nullcontext():
             guest = TestGuest(machine, manifest=manifest, tap=tap, log=log)
-        guest.counts = counter.read if counter else None
-        return self._stack.enter_context(guest)
+        self._stack.enter_context(guest)
+        guest.counter = counter
+        if counter:
+            counter.go()
+        return guest
 
     def tap(self, address="10.0.2.2/24"):
         """A private network with a tap interface, or a skip that says why not."""

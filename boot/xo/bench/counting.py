@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: MIT
+"""Instructions for each unit of work: totals before and after a counted load, less
+what the guest does anyway."""
+
+import time
+
+from ..common import Problem
+from . import load
+from .counter import Totals
+
+IDLE_SECONDS = 1.0
+LIMIT = 60      # seconds for one counted load
+
+# (name of the figure, unit, what of the totals)
+PARTS = [
+    ("insns −rep", "insns", lambda totals: totals.norep),
+    ("insns", "insns", lambda totals: totals.insns),
+    ("user −rep", "insns", lambda totals: totals.user_norep),
+    ("kernel −rep", "insns", lambda totals: totals.kernel_norep),
+    ("crossings", "", lambda totals: totals.syscall),
+    ("CR3 loads", "", lambda totals: totals.cr3),
+    ("MMIO", "", lambda totals: totals.mmio),
+    ("port I/O", "", lambda totals: totals.port),
+    ("halts", "", lambda totals: totals.hlt),
+]
+
+
+class Idle:
+    """What a guest executes a second while nobody asks it for anything."""
+
+    def __init__(self, running, watches):
+        self._watches = watches
+        start, watched = running.counter.totals(watches.values())
+        began = time.monotonic()
+        time.sleep(IDLE_SECONDS)
+        end, after = running.counter.totals(watches.values())
+        self._seconds = time.monotonic() - began
+        self._totals = end - start
+        self._watched = [b - a for a, b in zip(watched, after)]
+
+    def rate(self, of):
+        return of(self._totals) / self._seconds
+
+    def watched_rate(self, index):
+        return self._watched[index] / self._seconds
+
+
+def one(running, client, port, options, number, warm=0.3):
+    """One counted load: (Totals, executions watched, seconds, result)."""
+    watches = running.subject.watches()
+    options = [*options, "-n", number, "-w", warm]
+    with load.Load(running, client, port, options, LIMIT, gate=True) as client_run:
+        client_run.ready()
+        time.sleep(0.1)
+        before, watched = running.counter.totals(watches.values())
+        began = time.monotonic()
+        client_run.release()
+        result = client_run.result()
+        after, watched_after = running.counter.totals(watches.values())
+        seconds = time.monotonic() - began
+    if not result["done"]:
+        raise Problem(f"{running.subject.name} answered nothing ({' '.join(map(str, options))})")
+    return after - before, [b - a for a, b in zip(watched, watched_after)], seconds, result
+
+
+def measure(figures, suite, name, running, client, port, options, unit, number, runs=3):
+    """Figures of one kind of work."""
+    watches = running.subject.watches()
+    idle = Idle(running, watches)
+    values = {}
+    errors = 0
+    for _ in range(runs):
+        totals, watched, seconds, result = one(running, client, port, options, number)
+        done = result["done"]
+        errors += result["errors"]
+        for part, _, of in PARTS:
+            values.setdefault(part, []).append(max(0.0, (of(totals) - idle.rate(of) * seconds) / done))
+        for index, label in enumerate(watches):
+            rate = idle.watched_rate(index)
+            values.setdefault(label, []).append(max(0.0, (watched[index] - rate * seconds) / done))
+    note = f"{errors} of {number * runs} were not answered well" if errors else ""
+    units = {part: of_unit for part, of_unit, _ in PARTS}
+    for part, found in values.items():
+        figures.add(suite, f"{name}: {part}", running.subject.name,
+                    f"{units.get(part) or part}/{unit}", found, "count", note=note)
+
+
+__all__ = ["Totals", "measure", "one"]

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: MIT
+"""What can be measured: programs and manifests of this system, and a Linux guest.
+A subject knows what to boot and how to tell that it is ready; a Running one has
+its network and, when it is counted, the counting plugin."""
+
+import contextlib
+import os
+import re
+from pathlib import Path
+
+from .. import build, manifest as manifests, pack
+from ..common import ROOT, Problem
+from ..qemu import MAC, Guest, Machine, verdict
+from ..tap import NoTap, Tap
+from .counter import Counter
+from .elf import Elf
+
+ADDRESS = "10.0.2.15"
+BOOT_LIMIT = 60
+
+HTTP = """\
+include {www} as www
+program httpd
+  args -r /www
+  memory 24M
+  net mac={mac} ip={address}/24 gateway=10.0.2.2 broadcast
+  archive yes
+  console yes
+  publish tcp 80
+"""
+BUILT_IN = {"httpd": HTTP}
+
+
+def www(folder):
+    """The files that every web server of a run serves: `600` and `1m`."""
+    out = folder / "bench" / "www"
+    out.mkdir(parents=True, exist_ok=True)
+    for name, size in (("600", 600), ("1m", 1 << 20)):
+        path = out / name
+        if not path.is_file():
+            path.write_bytes((b"Sixty-four bytes a line, so that a dump of it can be read easily\n" * (size // 65 + 1))[:size])
+    return out
+
+
+class Own:
+    """A program or manifest of this system."""
+    memory = "64M"
+
+    def __init__(self, name, folder):
+        self.folder = folder
+        self.kernel = build.kernel(folder)
+        self.name = Path(name).stem
+        text = BUILT_IN[name] if name in BUILT_IN else manifests.find(name).read_text(encoding="utf-8")
+        self.path = folder / "bench" / f"{self.name}.manifest"
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if name in BUILT_IN:
+            text = text.format(www=os.path.relpath(www(folder), self.path.parent), mac=MAC, address=ADDRESS)
+        else:  # it moves, and there is no DHCP server on a tap
+            text = re.sub(r"^(\s*include\s+)(\S+)", lambda found: found[1] + os.path.relpath(
+                manifests.find(name).parent / found[2], self.path.parent), text, flags=re.MULTILINE)
+            text = text.replace("ip=dhcp", f"ip={ADDRESS}/24 gateway=10.0.2.2 broadcast")
+        self.path.write_text(text, encoding="utf-8")
+        self.manifest = manifests.read(self.path)
+        self.macs = dict(re.findall(r"^\s*program\s+(\S+)(?:(?!^\s*program\s).)*?mac=(\S+)", text,
+                                    flags=re.MULTILINE | re.DOTALL))
+        self.archive = pack.archive_write(self.manifest, self.path.with_suffix(".archive"), folder)
+
+    def serves(self, protocol, port):
+        return any((protocol, port) in program.publish for program in self.manifest.programs)
+
+    def machine(self, **options):
+        return Machine(kernel=self.kernel, archive=self.archive, **options)
+
+    def ready(self, guest):
+        """Waits; [(program's address, its MAC, (protocol, port)s)]."""
+        found = []
+        for program in self.manifest.programs:
+            if not program.publish:
+                continue
+            line = guest.wait_line(rf"^{program.name}: ready\b.*?(\d+\.\d+\.\d+\.\d+)", BOOT_LIMIT)
+            if not line:
+                end = "\n".join("    | " + text for text in guest.lines[-10:])
+                raise Problem(f"{self.name}: no `{program.name}: ready` ({verdict(guest.exit_status)}):\n{end}")
+            found.append((line[1], self.macs.get(program.name), program.publish))
+        return found
+
+    def elves(self):
+        names = ["init", *(name for name in self.manifest.elves() if name != "init")]
+        return [Elf(self.kernel, "kernel"), *(Elf(manifests.elf_path(name, self.folder), name) for name in names)]
+
+    def watches(self):
+        """Functions of the kernel whose executions are figures."""
+        kernel = Elf(self.kernel)
+        names = {"upcalls": "upcall", "traps": "trap_common"}
+        return {label: kernel.address(name) for label, name in names.items() if kernel.address(name)}
+
+
+def network_choose(figures):
+    """`tap` or `user`; the reason for the lesser one goes among the figures."""
+    try:
+        with Tap():
+            return "tap"
+    except NoTap as reason:
+        figures.say(f"no tap network ({reason}): this is over QEMU's user networking, where a "
+                    "process of this machine handles every packet; rates are not comparable with those over tap")
+        return "user"
+
+
+class Running:
+    """A booted subject. Whatever was started for it ends with close()."""
+
+    def __init__(self, subject, network="user", counted=False, marks=(), memory=None, icount=False):
+        self.subject = subject
+        self.counter = None
+        self.tap = None
+        self._reached = {}
+        with contextlib.ExitStack() as stack:
+            if network == "tap":
+                self.tap = stack.enter_context(Tap())
+            extra = []
+            if counted:
+                self.counter = stack.enter_context(Counter())
+                extra = self.counter.extra
+                for mark in marks:
+                    self.counter.mark(*mark)
+            machine = subject.machine(memory=memory or subject.memory, extra=extra, icount=icount,
+                                      net=self.tap.net if self.tap else network)
+            with self.inside():
+                self.guest = stack.enter_context(Guest(machine))
+            if counted:
+                self.counter.go()
+            self.places = subject.ready(self.guest)
+            for address, mac, _ in self.places:
+                if self.tap and mac:
+                    self.tap.neighbour(address, mac)
+            self._stack = stack.pop_all()
+
+    def inside(self):
+        return self.tap.inside() if self.tap else contextlib.nullcontext()
+
+    def reach(self, protocol, port):
+        """(address, port) of a service, from this machine (inside())."""
+        for address, _, ports in self.places:
+            if (protocol, port) in ports:
+                if self.tap:
+                    return address, port
+                key = (protocol, address, port)
+                if key not in self._reached:
+                    self._reached[key] = ("127.0.0.1", self.guest.forward(protocol, address, port))
+                return self._reached[key]
+        raise Problem(f"{self.subject.name} serves no {protocol} port {port}")
+
+    def close(self):
+        self._stack.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.close()
+
+
+__all__ = ["ADDRESS", "Own", "Running", "network_choose", "www", "ROOT"]
