@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Parses a manifest, line by line. Each word that a line can start with has one
- * entry in the table at the end and one function. Stops at the first error.
+ * Parses a manifest, line by line: one table entry and one function for each word
+ * that a line can start with. Stops at the first error.
  */
 #include "manifest.h"
 
@@ -12,9 +12,8 @@
 #include "manifest_net.h"
 #include "words.h"
 
-#define FRAME_BYTES EXO_PAGE_SIZE
 #define MEMORY_MIN (256u << 10) /* tables, rings, stack and a little of its own */
-#define MEMORY_MAX ((uint64_t)EXO_COUNT_MAX * FRAME_BYTES) /* one number of an operation */
+#define MEMORY_MAX ((uint64_t)EXO_COUNT_MAX * EXO_PAGE_SIZE) /* one number of an operation */
 
 struct parse {
     struct manifest *manifest;
@@ -119,7 +118,7 @@ static bool parse_memory(struct parse *parse)
         return fail(parse, "\"%.40s\" is not a size like 512K, 32M or 1G", parse->word[1]);
     if (bytes < MEMORY_MIN || bytes > MEMORY_MAX)
         return fail(parse, "memory %s is not between 256K and 256M", parse->word[1]);
-    parse->program->frames = (bytes + FRAME_BYTES - 1) / FRAME_BYTES;
+    parse->program->frames = (bytes + EXO_PAGE_SIZE - 1) / EXO_PAGE_SIZE;
     return true;
 }
 
