@@ -75,7 +75,6 @@
 #define TCP_LISTEN_BACKLOG 1
 #define TCP_DEFAULT_LISTEN_BACKLOG 255
 #define LWIP_TCP_KEEPALIVE 1
-#define LWIP_TCP_RTO_TIME 1000 /* RFC 6298 */
 #define TCP_TMR_INTERVAL 50    /* delayed ACK; retransmission in steps of 100 ms */
 #define TCP_MSL 30000          /* so TIME_WAIT is a minute, as elsewhere */
 
