@@ -19,7 +19,7 @@ import subprocess
 from pathlib import Path
 
 from . import build, manifest as manifests, pack, qemu
-from .common import Problem
+from .common import Problem, command
 from .bench.counter import Counter
 from .tap import NoTap, Tap
 
@@ -55,9 +55,10 @@ class TestGuest(qemu.Guest):
 
     __test__ = False
 
-    def __init__(self, machine, manifest=None, tap=None, **options):
+    def __init__(self, machine, kernel, manifest=None, tap=None, **options):
         self.manifest = manifest
         self.tap = tap
+        self.kernel = kernel
         self._reached = {}
         super().__init__(machine, **options)
 
@@ -100,6 +101,15 @@ class TestGuest(qemu.Guest):
         if key not in self._reached:
             self._reached[key] = ("127.0.0.1", self.forward(protocol, address, port))
         return self._reached[key]
+
+    def kernel_word(self, name):
+        """The value now of a 32-bit variable of the kernel, which is linked at its address + 2^64 - 2^31."""
+        for line in command(["nm", self.kernel]).splitlines():
+            if line.split()[1:] == ["B", name] or line.split()[1:] == ["D", name]:
+                address = int(line.split()[0], 16) & 0x7fffffff
+                said = self.monitor("human-monitor-command", **{"command-line": f"xp /1wx {address:#x}"})
+                return int(said.split(":")[1], 16)
+        raise Failure(f"the kernel has no variable {name}")
 
     def url(self, program, path="/", timeout=20):
         address, port = self.reach(program, "tcp", 80, timeout)
@@ -209,7 +219,7 @@ class Test:
             machine.accel = "tcg"
             machine.extra += counter.extra
         with tap.inside() if tap else contextlib.nullcontext():
-            guest = TestGuest(machine, manifest=manifest, tap=tap, log=log)
+            guest = TestGuest(machine, kernel, manifest=manifest, tap=tap, log=log)
         self._stack.enter_context(guest)
         guest.counter = counter
         if counter:

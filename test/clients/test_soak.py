@@ -52,10 +52,10 @@ class Flow:
 
 
 def _storm(t, guest, server):
-    """For each thousand of connections: seconds, and instructions a connection; and the
-    longest that one connection took."""
+    """For each thousand of connections: seconds, instructions a connection, free frames
+    of the machine; and the longest that one connection took."""
     selector = selectors.DefaultSelector()
-    laps, costs, longest = [], [], 0.0
+    laps, costs, free, longest = [], [], [], 0.0
     opened = done = 0
     mark, counts = time.monotonic(), guest.counter.totals()[0]
     while done < CONNECTIONS:
@@ -77,8 +77,9 @@ def _storm(t, guest, server):
                     laps.append(time.monotonic() - mark)
                     now = guest.counter.totals()[0]
                     costs.append((now - counts).norep / 1000)
+                    free.append(guest.kernel_word("frames_free"))
                     mark, counts = time.monotonic(), now
-    return laps, costs, longest
+    return laps, costs, free, longest
 
 
 @limit(180)
@@ -88,13 +89,16 @@ def test_soak(t):
     server = guest.reach("httpd", "tcp", 80)
     with tap.inside():
         _, _, page = client.http(server)
-        laps, costs, longest = _storm(t, guest, server)
+        laps, costs, free, longest = _storm(t, guest, server)
         t.equal(client.http(server)[2], page, "the page after the storm")
     t.check(sum(laps) < 120, f"it took {sum(laps):.0f} s: TIME_WAIT may have run out in between")
     t.check(longest < 2.5, f"one connection took {longest:.1f} s")
     # Counted instructions, because other work on this machine moves times about.
     first, last = costs[1], costs[-1]
     t.check(last < first * 1.15, f"a connection cost {first:.0f} instructions at the start, {last:.0f} at the end")
+    # Whatever leaks (connections, buffers, plan slots, frames) takes frames from the machine in the
+    # end: a hundred bytes a connection would be three hundred frames.
+    t.check(free[-1] >= free[7] - 16, f"free frames after each thousand of connections: {free}")
     t.check(not any(line.startswith(("exo: panic", "init: crash")) for line in guest.lines), guest.tail())
     return (f"{CONNECTIONS / sum(laps):.0f} connections/s, {first:.0f} instructions each "
-            f"at the start, {last:.0f} at the end")
+            f"at the start, {last:.0f} at the end; {free[7]} frames free, then {free[-1]}")
