@@ -5,7 +5,7 @@ what the guest does anyway."""
 import time
 
 from ..common import Problem
-from . import load
+from . import load, profile
 from .counter import Totals
 
 IDLE_SECONDS = 1.0
@@ -43,6 +43,17 @@ class Idle:
 
     def watched_rate(self, index):
         return self._watched[index] / self._seconds
+
+
+def profiled(running, client, port, options, number, warm=0.3):
+    """One counted load by instruction: (executions as profile.difference(), done)."""
+    with load.Load(running, client, port, [*options, "-n", number, "-w", warm], LIMIT, gate=True) as client_run:
+        client_run.ready()
+        time.sleep(0.1)
+        before = running.counter.dump()
+        client_run.release()
+        result = client_run.result()
+        return profile.difference(before, running.counter.dump()), result["done"]
 
 
 def one(running, client, port, options, number, warm=0.3):
@@ -85,4 +96,4 @@ def measure(figures, suite, name, running, client, port, options, unit, number, 
                     f"{units.get(part) or part}/{unit}", found, "count", note=note)
 
 
-__all__ = ["Totals", "measure", "one"]
+__all__ = ["Totals", "measure", "one", "profiled"]

@@ -13,6 +13,7 @@ STT_NOTYPE, STT_FUNC = 0, 2
 class Elf:
     def __init__(self, path, label=None):
         self.label = label or path.stem
+        self.path = path
         self.content = path.read_bytes()
         self.segments = []                      # (vaddr, file offset, file size)
         header = struct.unpack_from("<HHIQQQIHHHHHH", self.content, 16)
