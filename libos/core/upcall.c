@@ -13,7 +13,7 @@
 #include "../posix/signal_internal.h"
 #include "../thread/thread_internal.h"
 
-#define UPCALL_STACK_BYTES 8192u
+#define UPCALL_STACK_BYTES 4096u
 #define RED_ZONE 128u
 #define VECTOR_PAGE_FAULT 14u
 

@@ -17,7 +17,7 @@
 
 /* How much address space mmap() hands out. */
 #define MEM_LOW 0x200000000000ull /* LIBOS_MMAP */
-#define MEM_SPACE (256ull << 30)
+#define MEM_SPACE (64ull << 30)
 
 /* Where the lowest page tables of that space are mapped, read-only: the
  * hardware's tables are the only record of what is mapped where. */
@@ -28,6 +28,8 @@
 
 extern struct regions mem_regions;
 extern struct mem_usage mem_count;
+/* For a plan that is run at once, outside the pager: nothing in this layer lets another thread run. */
+extern struct plan_buffer mem_plan;
 
 /* The pager. False: the access was wrong, or there is no memory (which is logged). */
 bool mem_fault(uint64_t address, uint64_t error);

@@ -9,12 +9,10 @@
 
 #include "mem_internal.h"
 
-static struct plan_buffer buffer; /* one at a time: nothing here lets another thread run */
-
 /* One run of consecutive frames, to where no page is. */
 static int run_move(uint64_t from, uint64_t to, uint64_t frame, uint32_t count, unsigned perm)
 {
-    struct plan *plan = plan_begin(&buffer);
+    struct plan *plan = plan_begin(&mem_plan);
     plan_unmap(plan, env_self(), from, count);
     plan_map(plan, env_self(), to, frame_number(frame), count, perm);
     return plan_run(plan);

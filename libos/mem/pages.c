@@ -72,7 +72,7 @@ static void runs_visit(uint64_t start, uint64_t end, bool same_frames,
 
 #define DROP_PAIRS 8u
 
-static struct plan_buffer drop_buffer; /* one at a time: nothing here lets another thread run */
+struct plan_buffer mem_plan;
 static struct plan *drop_plan;
 static unsigned drop_pairs;
 
@@ -80,7 +80,7 @@ static void drop_flush(void)
 {
     if (drop_pairs > 0)
         plan_run(drop_plan);
-    drop_plan = plan_begin(&drop_buffer);
+    drop_plan = plan_begin(&mem_plan);
     plan_unordered(drop_plan, true); /* a pair that fails does not stop the next */
     drop_pairs = 0;
 }

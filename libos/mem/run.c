@@ -26,8 +26,7 @@ static int tables_ensure_range(uint64_t start, uint64_t end)
 
 static int run_map(uint64_t address, uint32_t count, uint64_t *frame)
 {
-    static struct plan_buffer buffer; /* nothing here lets another thread run */
-    struct plan *plan = plan_begin(&buffer);
+    struct plan *plan = plan_begin(&mem_plan);
     struct frame_ref first = plan_alloc(plan, count, 0);
     plan_map(plan, env_self(), address, first, count, EXO_READ | EXO_WRITE);
     int error = plan_run(plan);

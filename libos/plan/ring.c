@@ -7,7 +7,7 @@
 
 #define SQ ((struct exo_op *)EXO_BOOT_SQ)
 #define CQ ((const struct exo_completion *)EXO_BOOT_CQ)
-#define STASH_MAX 256u /* a power of two */
+#define STASH_MAX 128u /* a power of two */
 
 uint32_t libos_nesting = 1; /* the start code is inside the libos */
 bool libos_slice_ended;
@@ -143,7 +143,7 @@ int ring_run_nested(struct exo_op *cells, unsigned operations, struct exo_comple
     uint64_t seen = PLAN_INFO->cq_tail;
     long result;
     while ((result = exo_enter(ring_tail, 0, 0)) == -EXO_E_FULL)
-        stash_fill(); /* if that is full too this does not end: 768 failures unheard, from one fault */
+        stash_fill(); /* if that is full too this does not end: 640 failures unheard, from one fault */
     if (result == 0)
         return 0;
     for (; seen != PLAN_INFO->cq_tail; seen++) {

@@ -7,7 +7,7 @@
 
 #include "thread_internal.h"
 
-#define BUCKETS 256u
+#define BUCKETS 128u
 
 static struct wait_queue buckets[BUCKETS];
 
