@@ -54,7 +54,7 @@ int op_env_create(struct plan *plan, struct op *op)
     if (!child) {
         for (uint32_t i = 0; i < EXO_ENV_FRAMES; i++)
             frame_own(env, (frame_t){first.number + i}, FRAME_OWNED, KIND_NONE);
-        handle_find(env, handle, K_HANDLE)->kind = K_NONE;
+        env->handles[handle & 0xffff].kind = K_NONE; /* handle_find() knows no environment there */
         return -EXO_E_FULL;
     }
     env->frames_used -= EXO_ENV_FRAMES;
