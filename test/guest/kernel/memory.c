@@ -138,8 +138,11 @@ static void alloc_work(void)
 
 static void free_refused(void)
 {
-    uint64_t frame = frames_take(2), used = account_used();
-    FAILS(FRAME, OP(FREE, frame - 1, 1));
+    uint64_t frame = frames_take(3);
+    frames_give_back(frame + 2, 1);
+    uint64_t used = account_used();
+    FAILS(FRAME, OP(FREE, frame + 2, 1));
+    FAILS(FRAME, OP(FREE, frame, 3));
     FAILS(FRAME, OP(FREE, 1ull << 36, 1));
     FAILS(FRAME, OP(FREE, 0, 1));
     FAILS(RANGE, OP(FREE, frame, 0));
