@@ -67,3 +67,19 @@ class Elf:
             if other.startswith(name + "."):
                 return value
         return None
+
+
+def needed(path):
+    """Names of the shared libraries that a file asks for."""
+    elf = Elf(path)
+    content = elf.content
+    header = struct.unpack_from("<HHIQQQIHHHHHH", content, 16)
+    for i in range(header[9]):
+        kind, _, offset, _, _, size = struct.unpack_from("<IIQQQQ", content, header[4] + i * header[8])
+        if kind != 2:  # PT_DYNAMIC
+            continue
+        entries = [struct.unpack_from("<QQ", content, at) for at in range(offset, offset + size, 16)]
+        strings = next(value for tag, value in entries if tag == 5)
+        text = elf.at(strings, next(value for tag, value in entries if tag == 10))
+        return [text[value:text.index(b"\0", value)].decode() for tag, value in entries if tag == 1]
+    return []

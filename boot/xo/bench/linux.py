@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: MIT
+"""The yardstick: Debian's cloud kernel with nginx and redis, made from Debian's
+packages in private apt state and unpacked in the cache; installed nowhere."""
+
+import hashlib
+import os
+import re
+import shutil
+from pathlib import Path
+
+from ..common import CACHE, Problem, command, say
+from ..qemu import MAC, Machine, verdict
+from . import cpio, host
+from .elf import Elf, needed
+from .subjects import ADDRESS, BOOT_LIMIT, www
+
+FOLDER = CACHE / "bench" / "linux"
+KERNEL = "linux-image-cloud-amd64"      # names the real package
+PROGRAMS = {"usr/sbin/nginx": "nginx", "usr/bin/redis-check-rdb": "redis-tools"}
+LIBRARIES = ["libc6", "libcrypt1", "libpcre2-8-0", "libssl3", "zlib1g", "libatomic1", "libjemalloc2",
+             "liblzf1", "libsystemd0", "libcap2", "libgcrypt20", "libgpg-error0", "liblz4-1", "liblzma5",
+             "libzstd1", "libstdc++6", "libgcc-s1"]
+DRIVERS = ["virtio_pci", "virtio_net"]
+SERVERS = {"nginx": ("tcp", 80), "redis": ("tcp", 6379), "echo": ("udp", 7), "stream": ("tcp", 9)}
+# -cpu max shows no TSC that Linux would trust; without this it may switch clocks in a run.
+BOOT_WORDS = "console=ttyS0 quiet nokaslr panic=-1 tsc=reliable"
+
+
+# --- packages ----------------------------------------------------------------
+
+def _apt_environment():
+    state = FOLDER / "apt"
+    for folder in ("lists/partial", "cache/archives/partial"):
+        (state / folder).mkdir(parents=True, exist_ok=True)
+    import pwd
+    (state / "apt.conf").write_text(
+        f'Dir::State::lists "{state}/lists";\nDir::Cache "{state}/cache";\n'
+        f'APT::Sandbox::User "{pwd.getpwuid(os.getuid()).pw_name}";\nAcquire::Retries "3";\n')
+    return dict(os.environ, APT_CONFIG=str(state / "apt.conf"))
+
+
+def _packages_fetch(into):
+    if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
+        raise Problem("the Linux guest is made of Debian's packages, and apt-get is missing here",
+                      "run without --vs linux, or on Debian")
+    environment = _apt_environment()
+    say("fetching Debian's packages for the Linux guest (about 40 MB) ...")
+    command(["apt-get", "update", "-q"], env=environment, what="apt-get update (in private state)")
+    depends = command(["apt-cache", "depends", KERNEL], env=environment)
+    image = re.search(r"Depends: (linux-image-\S+)", depends)
+    if not image:
+        raise Problem(f"{KERNEL} does not name a kernel here")
+    command(["apt-get", "download", "-q", image[1], *PROGRAMS.values(), *LIBRARIES],
+            env=environment, cwd=into, what="apt-get download")
+
+
+def _tree():
+    """Everything unpacked."""
+    tree = FOLDER / "tree"
+    if tree.is_dir():
+        return tree
+    debs, fresh = FOLDER / "debs", FOLDER / "fresh"
+    shutil.rmtree(fresh, ignore_errors=True)
+    debs.mkdir(parents=True, exist_ok=True)
+    fresh.mkdir(parents=True)
+    _packages_fetch(debs)
+    for package in sorted(debs.glob("*.deb")):
+        command(["dpkg-deb", "-x", package, fresh], what=f"unpacking {package.name}")
+    (fresh / "packages").write_text("\n".join(sorted(path.stem for path in debs.glob("*.deb"))) + "\n")
+    fresh.rename(tree)
+    shutil.rmtree(debs)
+    return tree
+
+
+# --- the file system ---------------------------------------------------------
+
+def _libraries(tree, programs):
+    """The shared libraries that the programs need, and theirs."""
+    folders = [tree / "lib/x86_64-linux-gnu", tree / "usr/lib/x86_64-linux-gnu"]
+    found, waiting = {}, list(programs)
+    while waiting:
+        for name in needed(waiting.pop()):
+            if name in found:
+                continue
+            path = next((folder / name for folder in folders if (folder / name).exists()), None)
+            if not path:
+                raise Problem(f"no package of the Linux guest has {name}",
+                              "add its package to LIBRARIES in boot/xo/bench/linux.py")
+            found[name] = path.resolve()
+            waiting.append(found[name])
+    return found
+
+
+def _modules(tree):
+    """(path, file) of the drivers and what they depend on, in the order of loading."""
+    files = {path.stem.replace("-", "_"): path for path in (tree / "lib/modules").rglob("*.ko")}
+    order = []
+
+    def need(name):
+        if name not in files or name in order:
+            return
+        depends = re.search(rb"\0depends=([^\0]*)\0", b"\0" + files[name].read_bytes())
+        for other in (depends[1].decode().split(",") if depends else []):
+            need(other.replace("-", "_"))
+        order.append(name)
+
+    for driver in DRIVERS:
+        need(driver)
+    return [(f"modules/{name}.ko", files[name]) for name in order]
+
+
+def _initramfs(tree, folder):
+    modules = _modules(tree)
+    programs = {"usr/sbin/nginx": tree / "usr/sbin/nginx", "usr/bin/redis-server": tree / "usr/bin/redis-check-rdb"}
+    source = host.SOURCE / "linux"
+    static = ["-static"]
+    files = [("init", host.made("linux-init", [source / "init.c"], static), 0o755),
+             ("echo", host.made("linux-echo", [source / "echo.c"], static), 0o755),
+             ("etc/nginx.conf", source / "nginx.conf", 0o644), ("etc/redis.conf", source / "redis.conf", 0o644),
+             ("lib64/ld-linux-x86-64.so.2", (tree / "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2").resolve(), 0o755)]
+    files += [(name, path, 0o755) for name, path in programs.items()]
+    files += [(f"lib/x86_64-linux-gnu/{name}", path, 0o755)
+              for name, path in sorted(_libraries(tree, programs.values()).items())]
+    files += [(name, path, 0o644) for name, path in modules]
+    files += [(f"www/{path.name}", path, 0o644) for path in sorted(www(folder).iterdir())]
+    content = [(name, path.read_bytes(), mode) for name, path, mode in files]
+    content += [("etc/passwd", b"root:x:0:0::/:/init\n", 0o644), ("etc/group", b"root:x:0:\nnogroup:x:65534:\n", 0o644),
+                ("modules/order", "".join(f"/{name}\n" for name, _ in modules).encode(), 0o644)]
+    return cpio.archive(content, ["proc", "sys", "dev", "tmp", "var/log/nginx", "var/lib/nginx", "run"])
+
+
+class Linux:
+    """The guest as a subject."""
+    name = "linux"
+    memory = "512M"
+
+    def __init__(self, folder, servers=("nginx", "echo"), words=""):
+        self.tree = _tree()
+        self.kernel = next(iter(sorted(self.tree.glob("boot/vmlinuz-*"))), None)
+        if not self.kernel:
+            raise Problem("the kernel's package holds no kernel")
+        content = _initramfs(self.tree, folder)
+        self.archive = FOLDER / f"initramfs-{hashlib.sha256(content).hexdigest()[:12]}.cpio"
+        if not self.archive.is_file():
+            self.archive.write_bytes(content)
+        self._append = f"{BOOT_WORDS} {words} -- {' '.join(servers)}"
+        self._servers = servers
+
+    def packages(self):
+        return (self.tree / "packages").read_text().split()
+
+    def serves(self, protocol, port):
+        return (protocol, port) in self._ports()
+
+    def _ports(self):
+        return [SERVERS[name] for name in self._servers if name in SERVERS]
+
+    def machine(self, extra=(), **options):
+        return Machine(kernel=self.kernel, archive=self.archive, extra=[*extra, "-append", self._append], **options)
+
+    def ready(self, guest):
+        if not guest.wait_line(rf"^linux: ready {re.escape(ADDRESS)}", 2 * BOOT_LIMIT):
+            end = "\n".join("    | " + text for text in guest.lines[-10:])
+            raise Problem(f"the Linux guest did not become ready ({verdict(guest.exit_status)}):\n{end}")
+        return [(ADDRESS, MAC, self._ports())]
+
+    def elves(self):
+        return [Elf(Path(self.tree / "usr/sbin/nginx"), "nginx")]
+
+    def watches(self):
+        return {}
