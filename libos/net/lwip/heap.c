@@ -16,8 +16,11 @@
 #define RUN_BYTES (RUN_FRAMES * 4096u)
 
 /* Headers included. 1600: a full segment with all headers; 2048: two a page. */
-static const uint16_t class_bytes[] = { 64, 96, 128, 192, 320, 512, 1024, 1632, 2048 };
+static const uint32_t class_bytes[] = { 64, 96, 128, 192, 320, 512, 1024, 1632, 2048,
+                                        /* datagrams over the loopback */ 4096, 16384, 69632 };
 #define CLASSES (sizeof class_bytes / sizeof class_bytes[0])
+#define SMALL_BYTES 2048u
+#define FIRST_LARGE 9u
 
 struct block {
     uint64_t physical, class_index;
@@ -25,8 +28,7 @@ struct block {
 };
 
 static struct block *free_blocks[CLASSES];
-/* size class of (bytes + 31) / 32 */
-static uint8_t class_of[2048 / 32 + 1];
+static uint8_t small_class[SMALL_BYTES / 32 + 1]; /* of (bytes + 31) / 32 */
 
 struct heap_usage heap_usage;
 uint64_t heap_frames_limit = 2048;
@@ -34,25 +36,36 @@ uint64_t heap_frames_limit = 2048;
 static void classes_fill(void)
 {
     unsigned class_index = 0;
-    for (unsigned i = 0; i < sizeof class_of; i++) {
+    for (unsigned i = 0; i < sizeof small_class; i++) {
         if (i * 32 > class_bytes[class_index])
             class_index++;
-        class_of[i] = (uint8_t)class_index;
+        small_class[i] = (uint8_t)class_index;
     }
+}
+
+static unsigned class_of(size_t bytes)
+{
+    if (bytes <= SMALL_BYTES)
+        return small_class[(bytes + 31) / 32];
+    unsigned class_index = FIRST_LARGE;
+    while (bytes > class_bytes[class_index])
+        class_index++;
+    return class_index;
 }
 
 static struct block *run_cut(unsigned class_index)
 {
-    if (heap_usage.frames + RUN_FRAMES > heap_frames_limit)
+    uint32_t bytes = class_bytes[class_index];
+    uint32_t run_bytes = bytes > RUN_BYTES ? bytes : RUN_BYTES;
+    if (heap_usage.frames + run_bytes / 4096 > heap_frames_limit)
         return NULL;
     uint64_t frame;
-    uint8_t *run = mem_map_run(RUN_FRAMES, &frame);
+    uint8_t *run = mem_map_run(run_bytes / 4096, &frame);
     if (!run)
         return NULL;
-    heap_usage.frames += RUN_FRAMES;
+    heap_usage.frames += run_bytes / 4096;
     struct block *first = NULL;
-    uint32_t bytes = class_bytes[class_index];
-    for (uint32_t at = RUN_BYTES / bytes * bytes; at; at -= bytes) {
+    for (uint32_t at = run_bytes / bytes * bytes; at; at -= bytes) {
         struct block *block = (struct block *)(void *)(run + at - bytes);
         block->physical = (frame << 12) + at - bytes + HEADER;
         block->class_index = class_index;
@@ -71,7 +84,7 @@ void *heap_alloc(size_t size)
     }
     if (heap_usage.frames == 0)
         classes_fill();
-    unsigned class_index = class_of[(size + HEADER + 31) / 32];
+    unsigned class_index = class_of(size + HEADER);
     struct block *block = free_blocks[class_index];
     if (!block && !(block = run_cut(class_index))) {
         heap_usage.refused++;

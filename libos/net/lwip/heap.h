@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HEAP_LARGEST 2032u /* bytes in one block */
+#define HEAP_LARGEST 69616u /* bytes in one block; meant for up to 2032 */
 
 void *heap_alloc(size_t size);
 void *heap_alloc_zeroed(size_t count, size_t size);

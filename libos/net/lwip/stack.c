@@ -106,13 +106,8 @@ static int addresses_start(const struct netstack_config *config)
     return 0;
 }
 
-static int stack_start(const struct netstack_config *config)
+static int interface_start(const struct netstack_config *config)
 {
-    uint64_t key[2];
-    random_bytes(key, sizeof key);
-    random_key(key);
-    timers_init();
-    lwip_init();
     int error = driver_start(&interface, config->queue, config->mac);
     if (error) {
         libos_log("lwip: the queue can't be opened: %s", exo_error_text(error));
@@ -122,9 +117,18 @@ static int stack_start(const struct netstack_config *config)
     netif_set_hostname(&interface, host_name);
     netif_set_default(&interface);
     netif_set_status_callback(&interface, address_changed);
-    error = addresses_start(config);
+    return addresses_start(config);
+}
+
+static int stack_start(const struct netstack_config *config)
+{
+    uint64_t key[2];
+    random_bytes(key, sizeof key);
+    random_key(key);
+    timers_init();
+    lwip_init();
     poller_add(&stack_poller);
-    return error;
+    return config->queue ? interface_start(config) : 0; /* else the loopback alone */
 }
 
 static uint32_t stack_address(void)
