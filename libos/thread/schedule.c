@@ -13,7 +13,16 @@
 #include "thread_internal.h"
 
 struct thread *thread_current;
-static struct wait_queue ready;
+
+/*
+ * Those who can run: woken from waiting, and those who gave up the CPU while they could
+ * have gone on. The woken come first, so that a request does not queue behind
+ * computations; but whenever a CPU slot ends while a woken one runs, the next
+ * turn is owed to the others. So neither kind gets less than about half.
+ */
+static struct wait_queue ready, tired;
+static bool owed;
+
 static struct poller *pollers;
 static bool kicked;
 
@@ -87,6 +96,26 @@ static void service(void)
         thread_ready(first, -ETIMEDOUT);
 }
 
+static void slice_end(void)
+{
+    libos_slice_ended = false;
+    owed = owed || thread_current->woken;
+}
+
+/* Takes who runs next off its queue; NULL if nobody can run. */
+static struct thread *next_take(void)
+{
+    bool from_tired = tired.first != NULL && (owed || ready.first == NULL);
+    struct thread *next = from_tired ? tired.first : ready.first;
+    if (next == NULL)
+        return NULL;
+    owed = owed && !from_tired;
+    thread_dequeue(next);
+    next->woken = !from_tired;
+    next->state = THREAD_RUNNING;
+    return next;
+}
+
 /* Nobody can run: waits in the kernel for the next completion or deadline, unless a poller has work. */
 static void idle(void)
 {
@@ -112,14 +141,14 @@ void thread_schedule(void)
 {
     struct thread *self = thread_current, *next;
     self->nesting = libos_nesting;
-    if (libos_slice_ended || completion_pending()) {
-        libos_slice_ended = false;
+    if (libos_slice_ended) {
+        slice_end();
+        service(); /* deadlines must pass even if somebody can always run */
+    } else if (completion_pending()) {
         service();
     }
-    while ((next = ready.first) == NULL)
+    while ((next = next_take()) == NULL)
         idle();
-    thread_dequeue(next);
-    next->state = THREAD_RUNNING;
     if (next != self) {
         thread_current = next;
         if (next->fs_base != self->fs_base)
@@ -187,10 +216,12 @@ unsigned thread_wake(struct wait_queue *queue, unsigned count)
 void thread_yield(void)
 {
     libos_enter();
-    libos_slice_ended = false;
+    if (libos_slice_ended)
+        slice_end();
     service();
-    if (ready.first != NULL) {
-        thread_ready(thread_current, 0);
+    if (ready.first != NULL || tired.first != NULL) {
+        thread_current->state = THREAD_READY;
+        thread_enqueue(&tired, thread_current);
         thread_schedule();
     }
     libos_nesting--;

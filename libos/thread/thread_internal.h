@@ -18,6 +18,7 @@ struct thread {
     uint8_t state;
     bool cancelled;   /* SIGCANCEL came: the next wait ends with -EINTR */
     bool in_timers;
+    bool woken;       /* runs because it was woken, not because it was its turn */
     int result;       /* of thread_wait() */
     int tid;
     struct thread *next, *previous; /* on the ready queue or a wait queue */

