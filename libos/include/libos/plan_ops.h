@@ -77,6 +77,15 @@ static inline struct tick_ref plan_timer(struct plan *plan, struct tick_ref tick
     return (struct tick_ref){ plan_result_of(plan, 0) };
 }
 
+/* For a standing plan: at `first`, and then every `period` ticks. */
+static inline struct tick_ref plan_timer_every(struct plan *plan, struct tick_ref first, uint64_t period)
+{
+    struct exo_op *op = plan_op(plan, EXO_TIMER);
+    plan_arg(op, 0, first.ref);
+    op->arg[1] = period;
+    return (struct tick_ref){ plan_result_of(plan, 0) };
+}
+
 /* `id` is a plan's id (a completion's `plan`), or 0 for this plan. */
 static inline struct word_ref plan_cancel(struct plan *plan, struct word_ref id, uint64_t operations)
 {

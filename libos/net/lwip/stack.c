@@ -18,6 +18,7 @@
 #include <poll.h>
 #include <string.h>
 
+#include "../../plan/ring.h"
 #include "driver.h"
 #include "endpoint.h"
 #include "heap.h"
@@ -31,8 +32,23 @@ static const char *host_name;
 
 /* ---- the CPU ----------------------------------------------------------------------- */
 
-/* Cells that the last round pushed; if nobody has entered the kernel since, this round does. */
-static uint64_t pushed_at;
+/*
+ * What a round pushes into the ring usually waits for nobody: the program comes to wait, and
+ * that crossing takes it. One that stays busy does not; then a later round enters the kernel.
+ */
+#define ROUNDS_PATIENT 3u
+
+static void push_see_taken(void)
+{
+    static uint64_t pushed;
+    static unsigned rounds;
+    if (PLAN_INFO->sq_head >= pushed) {
+        rounds = 0;
+        pushed = ring_tail;
+    } else if (++rounds == ROUNDS_PATIENT) {
+        plan_flush();
+    }
+}
 
 static void loop_poll(void)
 {
@@ -51,9 +67,7 @@ static void stack_poll(struct poller *self)
     timers_run(&interface);
     loop_poll();
     driver_flush();
-    if (PLAN_INFO->crossings == pushed_at)
-        plan_flush(); /* the program is busy and does not come to wait */
-    pushed_at = PLAN_INFO->crossings;
+    push_see_taken();
 }
 
 static uint64_t stack_deadline(struct poller *self)
