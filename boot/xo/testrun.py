@@ -43,7 +43,7 @@ def unit_entries(folder):
         def call(t, test=test):
             log = t.work / "output.log"
             t.logs.append(log)
-            environment = dict(os.environ, **test["env"], CK_FORK=os.environ.get("CK_FORK", "no"))
+            environment = dict(os.environ, **test["env"])
             with open(log, "wb") as out:
                 try:
                     status = subprocess.run(test["cmd"], stdin=subprocess.DEVNULL, stdout=out,
