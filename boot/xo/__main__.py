@@ -8,6 +8,7 @@ import sys
 sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
 
+from xo.bench import bench  # noqa: E402
 from xo import doctor, gdb, image, new, ports, run, symtab, testrun  # noqa: E402
 from xo.common import Problem, bold, red  # noqa: E402
 
@@ -57,6 +58,11 @@ def parser_make():
     part.add_argument("--list", action="store_true", help="show the names only")
     part.add_argument("--accel", choices=["auto", "kvm", "tcg"], default="tcg",
                       help="what guests run on (tcg: the same everywhere)")
+    add_yes(part)
+
+    part = add("bench", bench.bench_command, "measure programs, beside a Linux guest",
+               "./xo bench http --vs linux")
+    bench.arguments_add(part)
     add_yes(part)
 
     part = add("image", image.image_command, "make a bootable image", "./xo image httpd -o httpd.iso")

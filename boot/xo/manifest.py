@@ -102,7 +102,7 @@ def read(path):
 
 def elf_path(name, build=BUILD):
     """Where the build left a program, or None."""
-    for folder in ("apps", "test/attacks", "test/guest", "test/guest/kernel", "test/guest/libc"):
+    for folder in ("apps", "test/attacks", "test/guest", "test/guest/kernel", "test/guest/libc", "test/bench"):
         for path in (build / folder / name, build / folder / name / name):
             if path.is_file():
                 return path

@@ -74,15 +74,15 @@ def one(running, client, port, options, number, warm=0.3):
     return after - before, [b - a for a, b in zip(watched, watched_after)], seconds, result
 
 
-def measure(figures, suite, name, running, client, port, options, unit, number, runs=3):
-    """Figures of one kind of work."""
+def measure(figures, suite, name, running, client, port, options, unit, number, runs=3, scale=1):
+    """Figures of one kind of work; `scale` of what the client counts are one unit."""
     watches = running.subject.watches()
     idle = Idle(running, watches)
     values = {}
     errors = 0
     for _ in range(runs):
         totals, watched, seconds, result = one(running, client, port, options, number)
-        done = result["done"]
+        done = result["done"] / scale
         errors += result["errors"]
         for part, _, of in PARTS:
             values.setdefault(part, []).append(max(0.0, (of(totals) - idle.rate(of) * seconds) / done))

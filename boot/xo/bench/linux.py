@@ -115,7 +115,8 @@ def _initramfs(tree, folder):
     source = host.SOURCE / "linux"
     static = ["-static"]
     files = [("init", host.made("linux-init", [source / "init.c"], static), 0o755),
-             ("echo", host.made("linux-echo", [source / "echo.c"], static), 0o755),
+             *((name, host.made(f"linux-{name}", [host.SOURCE / "guest" / f"{name}.c"], static), 0o755)
+               for name in ("echo", "stream")),
              ("etc/nginx.conf", source / "nginx.conf", 0o644), ("etc/redis.conf", source / "redis.conf", 0o644),
              ("lib64/ld-linux-x86-64.so.2", (tree / "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2").resolve(), 0o755)]
     files += [(name, path, 0o755) for name, path in programs.items()]
@@ -158,14 +159,20 @@ class Linux:
     def machine(self, extra=(), **options):
         return Machine(kernel=self.kernel, archive=self.archive, extra=[*extra, "-append", self._append], **options)
 
-    def ready(self, guest):
-        if not guest.wait_line(rf"^linux: ready {re.escape(ADDRESS)}", 2 * BOOT_LIMIT):
+    def ready(self, guest, patience=BOOT_LIMIT):
+        if not guest.wait_line(rf"^linux: ready {re.escape(ADDRESS)}", 2 * patience):
             end = "\n".join("    | " + text for text in guest.lines[-10:])
             raise Problem(f"the Linux guest did not become ready ({verdict(guest.exit_status)}):\n{end}")
         return [(ADDRESS, MAC, self._ports())]
 
     def elves(self):
         return [Elf(Path(self.tree / "usr/sbin/nginx"), "nginx")]
+
+    def marks(self):
+        return []
+
+    def lean(self, network, works, least):
+        return self
 
     def watches(self):
         return {}

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from .. import build, manifest as manifests, pack
-from ..common import ROOT, Problem
+from ..common import Problem
 from ..qemu import MAC, Guest, Machine, verdict
 from ..tap import NoTap, Tap
 from .counter import Counter
@@ -17,18 +17,32 @@ from .elf import Elf
 
 ADDRESS = "10.0.2.15"
 BOOT_LIMIT = 60
+KERNEL_BASE = 0xffffffff80000000
 
-HTTP = """\
-include {www} as www
-program httpd
-  args -r /www
-  memory 24M
+# Subjects that need more than their own manifest: the suites ask them for the same things
+# as the Linux guest.
+PROGRAM = """\
+{include}program {name}
+  file {file}
+  memory {memory}
   net mac={mac} ip={address}/24 gateway=10.0.2.2 broadcast
-  archive yes
+  {more}
   console yes
-  publish tcp 80
+  publish {protocol} {port}
 """
-BUILT_IN = {"httpd": HTTP}
+# name: (file, memory, more lines, protocol, port)
+BUILT_IN = {
+    "httpd": ("httpd", "24M", "args -r /www\n  archive yes", "tcp", 80),
+    "echo-sockets": ("bench-echo", "8M", "", "udp", 7),
+    "stream": ("bench-stream", "16M", "", "tcp", 9),
+}
+
+
+def _built_in(name, folder, at):
+    file, memory, more, protocol, port = BUILT_IN[name]
+    include = f"include {os.path.relpath(www(folder), at)} as www\n" if "/www" in more else ""
+    return PROGRAM.format(include=include, name=name, file=file, memory=memory, mac=MAC, address=ADDRESS,
+                          more=more, protocol=protocol, port=port)
 
 
 def www(folder):
@@ -50,12 +64,12 @@ class Own:
         self.folder = folder
         self.kernel = build.kernel(folder)
         self.name = Path(name).stem
-        text = BUILT_IN[name] if name in BUILT_IN else manifests.find(name).read_text(encoding="utf-8")
         self.path = folder / "bench" / f"{self.name}.manifest"
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if name in BUILT_IN:
-            text = text.format(www=os.path.relpath(www(folder), self.path.parent), mac=MAC, address=ADDRESS)
+            text = _built_in(name, folder, self.path.parent)
         else:  # it moves, and there is no DHCP server on a tap
+            text = manifests.find(name).read_text(encoding="utf-8")
             text = re.sub(r"^(\s*include\s+)(\S+)", lambda found: found[1] + os.path.relpath(
                 manifests.find(name).parent / found[2], self.path.parent), text, flags=re.MULTILINE)
             text = text.replace("ip=dhcp", f"ip={ADDRESS}/24 gateway=10.0.2.2 broadcast")
@@ -63,6 +77,8 @@ class Own:
         self.manifest = manifests.read(self.path)
         self.macs = dict(re.findall(r"^\s*program\s+(\S+)(?:(?!^\s*program\s).)*?mac=(\S+)", text,
                                     flags=re.MULTILINE | re.DOTALL))
+        self.addresses = dict(re.findall(r"^\s*program\s+(\S+)(?:(?!^\s*program\s).)*?ip=([\d.]+)", text,
+                                         flags=re.MULTILINE | re.DOTALL))
         self.archive = pack.archive_write(self.manifest, self.path.with_suffix(".archive"), folder)
 
     def serves(self, protocol, port):
@@ -71,22 +87,51 @@ class Own:
     def machine(self, **options):
         return Machine(kernel=self.kernel, archive=self.archive, **options)
 
-    def ready(self, guest):
+    def ready(self, guest, patience=BOOT_LIMIT):
         """Waits; [(program's address, its MAC, (protocol, port)s)]."""
         found = []
         for program in self.manifest.programs:
             if not program.publish:
                 continue
-            line = guest.wait_line(rf"^{program.name}: ready\b.*?(\d+\.\d+\.\d+\.\d+)", BOOT_LIMIT)
+            line = guest.wait_line(rf"^{program.name}: ready\b", patience)
             if not line:
                 end = "\n".join("    | " + text for text in guest.lines[-10:])
                 raise Problem(f"{self.name}: no `{program.name}: ready` ({verdict(guest.exit_status)}):\n{end}")
-            found.append((line[1], self.macs.get(program.name), program.publish))
+            found.append((self.addresses[program.name], self.macs.get(program.name), program.publish))
         return found
 
     def elves(self):
         names = ["init", *(name for name in self.manifest.elves() if name != "init")]
         return [Elf(self.kernel, "kernel"), *(Elf(manifests.elf_path(name, self.folder), name) for name in names)]
+
+    def profile_elves(self, running):
+        return self.elves()
+
+    def marks(self):
+        """Places whose first execution is a figure. Before paging the kernel runs where it is loaded."""
+        kernel, *programs = self.elves()
+        entry = kernel.address("boot_pvh")
+        found = [("entry", entry - KERNEL_BASE, kernel.at(entry, 32))]
+        return found + [(f"main-of-{elf.label}", elf.address("main"), elf.at(elf.address("main"), 32))
+                        for elf in programs]
+
+    def lean(self, network, works, least):
+        """This subject with no more memory for its program than it needs to serve."""
+        text = self.path.read_text(encoding="utf-8")
+        if len(self.manifest.programs) != 1 or not re.search(r"memory \d+M", text):
+            return self
+
+        def with_limit(size):
+            lean = Own.__new__(Own)
+            lean.__dict__.update(self.__dict__)
+            lean.path = self.path.with_name(f"{self.name}-lean.manifest")
+            lean.path.write_text(re.sub(r"memory \d+M", f"memory {size}M", text), encoding="utf-8")
+            lean.manifest = manifests.read(lean.path)
+            lean.archive = pack.archive_write(lean.manifest, lean.path.with_suffix(".archive"), self.folder)
+            return lean
+
+        most = int(re.search(r"memory (\d+)M", text)[1])
+        return with_limit(least(most, lambda size: works(with_limit(size))))
 
     def watches(self):
         """Functions of the kernel whose executions are figures."""
@@ -109,7 +154,7 @@ def network_choose(figures):
 class Running:
     """A booted subject. Whatever was started for it ends with close()."""
 
-    def __init__(self, subject, network="user", counted=False, marks=(), memory=None, icount=False):
+    def __init__(self, subject, network="user", counted=False, marks=(), memory=None, icount=False, patience=BOOT_LIMIT):
         self.subject = subject
         self.counter = None
         self.tap = None
@@ -129,7 +174,7 @@ class Running:
                 self.guest = stack.enter_context(Guest(machine))
             if counted:
                 self.counter.go()
-            self.places = subject.ready(self.guest)
+            self.places = subject.ready(self.guest, patience)
             for address, mac, _ in self.places:
                 if self.tap and mac:
                     self.tap.neighbour(address, mac)
@@ -158,6 +203,3 @@ class Running:
 
     def __exit__(self, *unused):
         self.close()
-
-
-__all__ = ["ADDRESS", "Own", "Running", "network_choose", "www", "ROOT"]

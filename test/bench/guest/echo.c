@@ -13,6 +13,8 @@ int main(void)
         perror("echo");
         return 1;
     }
+    printf("ready\n");
+    fflush(stdout);
     for (;;) {
         socklen_t size = sizeof(from);
         ssize_t got = recvfrom(fd, bytes, sizeof(bytes), 0, (struct sockaddr *)&from, &size);

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+"""./xo bench: chooses suites and subjects, runs them, prints and keeps the figures."""
+
+import signal
+from pathlib import Path
+
+from .. import build, setup
+from ..common import Problem, say, shown
+from . import profile, suite_boot, suite_net
+from .figures import Figures, table
+from .linux import Linux
+from .subjects import Own, network_choose
+
+# Subjects of this system, unless others are asked for.
+SUITES = {
+    "boot": (suite_boot.boot, ["httpd"]),
+    "http": (suite_net.http, ["httpd"]),
+    "udp": (suite_net.udp, ["echo", "echo-sockets"]),
+    "stream": (suite_net.stream, ["stream"]),
+    "flood": (suite_net.flood, ["echo", "echo-sockets"]),
+}
+LINUX_SERVERS = {"boot": ["nginx"], "http": ["nginx"], "udp": ["echo"], "stream": ["stream"], "flood": ["echo"]}
+
+
+class Bench:
+    """One run: what to measure and where the figures go."""
+
+    def __init__(self, arguments, folder):
+        self.folder = folder
+        self.runs = arguments.runs
+        self.seconds = arguments.seconds
+        self.counts = arguments.only != "rates"
+        self.rates = arguments.only != "counts" and not arguments.profile
+        self.memory = arguments.only is None and not arguments.profile
+        self.profiling = arguments.profile
+        self.figures = Figures(arguments.json)
+        self.profiles = []           # (suite, title, subject's name, lines)
+        self.network = arguments.net if arguments.net != "auto" else network_choose(self.figures)
+        self._arguments = arguments
+
+    def subjects(self, suite):
+        arguments = self._arguments
+        names = arguments.subject.split(",") if arguments.subject else list(SUITES[suite][1])
+        if arguments.vs and arguments.vs not in names:
+            names.append(arguments.vs)
+        return [Linux(self.folder, LINUX_SERVERS[suite]) if name == "linux" else Own(name, self.folder)
+                for name in names]
+
+    def profile_add(self, suite, title, subject, counts, done, running):
+        lines = profile.profile(counts, subject.profile_elves(running), done)
+        self.profiles.append((suite, title, subject.name, lines))
+        print(profile.text(lines, f"{title}: {subject.name}"), flush=True)
+
+
+def _interrupted(number, frame):
+    raise KeyboardInterrupt
+
+
+def _suites(arguments):
+    for name in arguments.suite:
+        if name not in SUITES:
+            raise Problem(f"there is no suite {name}", f"give some of: {', '.join(SUITES)}")
+    return arguments.suite or list(SUITES)
+
+
+def bench_command(arguments):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupted)
+    names = _suites(arguments)
+    setup.ensure("run", arguments.yes)
+    bench = Bench(arguments, build.build())
+    try:
+        for name in names:
+            SUITES[name][0](bench, bench.subjects(name))
+    finally:
+        bench.figures.close()
+        if bench.figures.all:
+            table(bench.figures)
+    if arguments.json:
+        say(f"figures: {shown(Path(arguments.json))}")
+    return 0
+
+
+def arguments_add(part):
+    """The options of ./xo bench."""
+    part.add_argument("suite", nargs="*", metavar="SUITE", help=f"some of: {', '.join(SUITES)} (default: all)")
+    part.add_argument("--subject", metavar="A,B,...", help="programs or manifests of this system, or linux")
+    part.add_argument("--vs", choices=["linux"], help="beside a Linux guest, made from Debian's packages")
+    part.add_argument("--runs", type=int, default=3, metavar="N", help="runs of each figure (3)")
+    part.add_argument("--seconds", type=float, default=2, metavar="S", help="length of a run that measures a rate (2)")
+    part.add_argument("--only", choices=["counts", "rates"], help="only exact counts, or only rates")
+    part.add_argument("--net", choices=["auto", "tap", "user"], default="auto",
+                      help="how clients reach guests (auto: tap when root)")
+    part.add_argument("--profile", action="store_true", help="where the instructions go, by function")
+    part.add_argument("--json", metavar="FILE", help="one JSON object a line for each figure")

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: MIT
+"""The suite `boot`: from nothing to the first answer; sizes; the least memory that serves."""
+
+import re
+import time
+from pathlib import Path
+
+from .. import manifest as manifests, pack
+from ..common import ROOT, Problem, say
+from ..qemu import STATUS_OK, Guest
+from . import load
+from .counter import Counter
+from .elf import Elf
+from .subjects import Own, Running
+
+REQUEST = ["-c", 1, "-p", "/600"]
+
+
+def _first_answer(running):
+    """The totals at the first 200: those when it was ready, and those of one request."""
+    ready, _ = running.counter.totals()
+    with load.Load(running, "http", 80, [*REQUEST, "-n", 1], 10, gate=True) as client:
+        client.ready()
+        before, _ = running.counter.totals()
+        client.release()
+        if client.result()["done"] != 1:
+            raise Problem(f"{running.subject.name} did not answer its first request")
+        after, _ = running.counter.totals()
+    return ready, after - before
+
+
+def _counts(bench, subject):
+    """Instructions to the places that marks name and to the first answer."""
+    rows = {}
+    for _ in range(bench.runs):
+        with Running(subject, bench.network, counted=True, marks=subject.marks()) as running:
+            ready, request = _first_answer(running)
+            marks = running.counter.marks()
+        entry = marks.get("entry")
+        for name, totals in marks.items():
+            if entry and name != "entry":
+                rows.setdefault(f"kernel entry to {name.replace('-', ' ')}", []).append((totals - entry).norep)
+        if entry:
+            rows.setdefault("kernel entry to first 200", []).append((ready - entry).norep + request.norep)
+        rows.setdefault("machine start to first 200", []).append(ready.norep + request.norep)
+    for name, values in rows.items():
+        bench.figures.add("boot", f"{name}: insns −rep", subject.name, "insns", values, "count")
+
+
+def _closed_run(bench):
+    """A run that nothing from outside drives, twice under -icount: the same to the instruction."""
+    subject = Own("hello", bench.folder)
+    values = []
+    for _ in range(2):
+        with Counter() as counter:
+            machine = subject.machine(net="none", icount=True, memory=subject.memory,
+                                      extra=[*counter.extra, "-seed", "1", "-rtc", "base=2020-01-01,clock=vm"])
+            entry, elf = subject.marks()[0], Elf(manifests.elf_path("hello", bench.folder))
+            counter.mark(*entry)
+            counter.mark("main", elf.address("main"), elf.at(elf.address("main"), 32))
+            with Guest(machine) as guest:
+                counter.go()
+                marks = {}
+                end = time.monotonic() + 60
+                while "main" not in marks and guest.exit_status is None and time.monotonic() < end:
+                    time.sleep(0.02)
+                    marks = counter.marks() if guest.exit_status is None else marks
+                status = guest.wait(30)
+        if status != STATUS_OK or "main" not in marks:
+            bench.figures.say("the closed run of hello under -icount did not end well; it is not counted")
+            return
+        values.append((marks["main"] - marks["entry"]).insns)
+    note = "" if values[0] == values[1] else "the two runs differ; they should not"
+    bench.figures.add("boot", "hello, closed run, kernel entry to main: insns", "hello", "insns", values,
+                      "count", note=note)
+
+
+def _seconds(bench, subjects):
+    """From QEMU's start to the first 200, interleaved."""
+    values = {subject.name: [] for subject in subjects}
+    for _ in range(bench.runs):
+        for subject in subjects:
+            with Running(subject, bench.network) as running:
+                result = load.run(running, "http", 80, [*REQUEST, "-n", 1], 20)
+                if result["done"]:
+                    values[subject.name].append(time.monotonic() - running.guest.started)
+    for name, found in values.items():
+        if found:
+            bench.figures.add("boot", "start to first 200", name, "s", found, "rate")
+
+
+def _serves(subject, network, memory):
+    try:
+        with Running(subject, network, memory=f"{memory}M", patience=20) as running:
+            return load.run(running, "http", 80, [*REQUEST, "-n", 1], 5)["done"] == 1
+    except Problem:
+        return False
+
+
+def _least(good, works):
+    """The smallest whole number that works, good being one that does."""
+    bad = 0
+    while good - bad > 1:
+        middle = (good + bad) // 2
+        if works(middle):
+            good = middle
+        else:
+            bad = middle
+    return good
+
+
+def _memory(bench, subject):
+    most = int(re.sub(r"\D", "", subject.memory))
+    say(f"boot: looking for the least memory in which {subject.name} serves ...")
+    subject = subject.lean(bench.network, lambda lean: _serves(lean, bench.network, most), _least)
+    least = _least(most, lambda memory: _serves(subject, bench.network, memory))
+    bench.figures.add("boot", "least memory that serves", subject.name, "MiB", [least], "count")
+
+
+def _sizes(bench, subject):
+    figures = bench.figures
+    if isinstance(subject, Own):
+        iso = pack.iso_write(subject.kernel, subject.archive, subject.path.with_suffix(".iso"))
+        figures.add("boot", "kernel file", subject.name, "bytes", [len(pack.stripped(subject.kernel))], "count")
+        figures.add("boot", "archive", subject.name, "bytes", [subject.archive.stat().st_size], "count")
+        figures.add("boot", "bootable image", subject.name, "bytes", [iso.stat().st_size], "count")
+        figures.add("boot", "lines of the kernel", subject.name, "lines", [lines(ROOT / "exo")], "count")
+    else:
+        figures.add("boot", "kernel file", subject.name, "bytes", [subject.kernel.stat().st_size], "count")
+        figures.add("boot", "archive", subject.name, "bytes", [subject.archive.stat().st_size], "count")
+
+
+def lines(folder: Path):
+    """Lines of source below a folder, all of them."""
+    return sum(len(path.read_bytes().splitlines()) for path in sorted(folder.rglob("*"))
+               if path.suffix in (".c", ".h", ".S"))
+
+
+def boot(bench, subjects):
+    subjects = [one for one in subjects if one.serves("tcp", 80)]
+    for subject in subjects:
+        _sizes(bench, subject)
+        if bench.counts:
+            say(f"boot: counting {subject.name} ...")
+            _counts(bench, subject)
+    if bench.counts and any(isinstance(one, Own) for one in subjects):
+        _closed_run(bench)
+    if bench.rates:
+        _seconds(bench, subjects)
+    if bench.memory:
+        for subject in subjects:
+            _memory(bench, subject)
