@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <libos/file.h>
 #include <libos/mem.h>
+#include <libos/plan.h>
+#include <libos/thread.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -158,6 +160,98 @@ static void runs(void)
     mem_unmap_run(run, 40);
     CHECK(frames() == before);
     CHECK(mem_map_run(1u << 16, &frame) == NULL);
+}
+
+/* ---- plans ------------------------------------------------------------------------------ */
+
+static unsigned heard, refused;
+static uint64_t heard_sum;
+
+static void hear(struct completion_target *self, const struct exo_completion *completion)
+{
+    (void)self;
+    heard++;
+    heard_sum += completion->result;
+    refused += completion->status != 0;
+}
+
+/* Many times more completions than the ring holds, and nobody takes any until the end. */
+static void full_rings(void)
+{
+    static struct completion_target target = { hear };
+    struct plan_buffer buffer;
+    uint64_t sum = 0;
+    libos_enter();
+    for (unsigned i = 0; i < 3000; i++) {
+        struct plan *plan = plan_begin(&buffer);
+        plan_target(plan, &target);
+        plan_nop(plan, word_number(i));
+        plan_flags(plan, EXO_PLAN_QUIET, &target);
+        plan_push(plan);
+        sum += i;
+        if (i % 7 == 0)
+            plan_flush();
+    }
+    plan_flush();
+    while (heard < 3000 && (completion_dispatch() != 0 || plan_flush() >= 0))
+        continue;
+    libos_leave();
+    CHECK(heard == 3000 && heard_sum == sum && refused == 0);
+}
+
+/* The pager works while the rings are full of what nobody has taken. */
+static void faults_with_full_rings(void)
+{
+    static struct completion_target target = { hear };
+    struct plan_buffer buffer;
+    volatile char *m = mmap(NULL, 200 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    heard = refused = 0;
+    libos_enter();
+    for (unsigned i = 0; i < PLAN_INFO->cq_size; i++) {
+        struct plan *plan = plan_begin(&buffer);
+        plan_target(plan, &target);
+        plan_nop(plan, word_number(i));
+        plan_submit(plan);
+    }
+    unsigned before = heard;
+    for (unsigned i = 0; i < 200; i++)
+        m[i * PAGE] = 1;
+    unsigned during = heard - before;
+    while (completion_dispatch() != 0)
+        continue;
+    libos_leave();
+    CHECK(during == 0); /* the pager calls nobody's target */
+    CHECK(heard == PLAN_INFO->cq_size && refused == 0);
+    CHECK(munmap((void *)m, 200 * PAGE) == 0);
+}
+
+/* The header's own example, and a failure that names its operation. */
+static void plans(void)
+{
+    struct plan_buffer buffer;
+    struct plan *plan = plan_begin(&buffer);
+    struct frame_ref frame = plan_alloc(plan, 1, 0);
+    struct op_ref mapped = plan_map(plan, env_self(), 0x3000, frame, 1, EXO_READ | EXO_WRITE);
+    plan_after(plan, plan_bit(mapped), EXO_START_SOME);
+    plan_free(plan, frame, 1);
+    int error = plan_run(plan);
+    CHECK(plan_value(plan, frame) != 0);
+    CHECK(error == -EXO_E_NO_TABLE || error == 0);
+    if (error == 0) {
+        plan = plan_begin(&buffer);
+        struct frame_ref unmapped = plan_unmap(plan, env_self(), 0x3000, 1);
+        plan_free(plan, unmapped, 1);
+        CHECK(plan_run(plan) == 0);
+    }
+    plan = plan_begin(&buffer);
+    for (unsigned i = 0; i < EXO_PLAN_MAX; i++)
+        plan_nop(plan, word_number(i)); /* more than any slot that is there: plan_run() gives one */
+    CHECK(plan_run(plan) == 0);
+    plan = plan_begin(&buffer);
+    struct op_ref bad = plan_free(plan, frame_number(1), 1);
+    plan_nop(plan, word_number(1));
+    CHECK(plan_run(plan) == -EXO_E_FRAME && plan_status(plan, bad) == -EXO_E_FRAME);
+    CHECK(strcmp(exo_error_text(-EXO_E_FRAME), "no such frame, or not the caller's") == 0);
 }
 
 /* ---- files ----------------------------------------------------------------------------- */
@@ -333,7 +427,9 @@ static void signals(void)
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
-        { "heap", heap },     { "mapping", mapping }, { "moving", moving }, { "runs", runs },       { "files", files },
+        { "heap", heap },     { "mapping", mapping }, { "moving", moving }, { "runs", runs },
+        { "plans", plans },   { "full-rings", full_rings },
+        { "faults-with-full-rings", faults_with_full_rings },       { "files", files },
         { "directories", directories }, { "pipes", pipes }, { "clocks", clocks }, { "numbers", numbers },
         { "signals", signals }, { NULL, NULL },
     };
