@@ -61,12 +61,12 @@ class Machine:
 
 def command_line(machine):
     words = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-M", "q35",
-             "-accel", machine.accel, "-cpu", "host" if machine.accel == "kvm" else "max",
+             "-accel", machine.accel, "-cpu", "max",
              "-smp", str(machine.cores), "-m", machine.memory, "-display", "none", "-no-reboot",
              "-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
     if machine.iso:
         words += ["-boot", "d", "-cdrom", str(machine.iso)]
-    else:
+    elif machine.kernel:
         words += ["-kernel", str(machine.kernel)]
         if machine.archive:
             words += ["-initrd", str(machine.archive)]
@@ -105,8 +105,9 @@ def _clean(raw):
 class Guest:
     """A running (or ended) QEMU."""
 
-    def __init__(self, machine, log=None, on_line=None, namespace=None):
+    def __init__(self, machine, log=None, on_line=None, keep=True):
         self.machine = machine
+        self._keep = keep            # lines for wait_line(); not for a guest that runs for days
         self.lines = []              # everything the console said, cleaned
         self.times = []              # seconds after the start, for each line
         self._on_line = on_line
@@ -120,20 +121,17 @@ class Guest:
         self.command = command_line(machine) + [
             "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
             "-chardev", f"socket,id=monitor,fd={theirs.fileno()}", "-mon", "chardev=monitor,mode=control"]
-        words = self.command
-        if namespace:
-            words = ["ip", "netns", "exec", namespace, *words]
         if self._log:
-            self._log.write("$ " + " ".join(words) + "\n")
+            self._log.write("$ " + " ".join(self.command) + "\n")
             self._log.flush()
         self.started = time.monotonic()
         try:
             # A group of its own: Ctrl-C at the terminal is for us to translate.
             self.process = subprocess.Popen(
-                words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._errors,
+                self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._errors,
                 pass_fds=[theirs.fileno()], preexec_fn=_die_with_parent, start_new_session=True)
         except FileNotFoundError:
-            raise Problem(f"{words[0]} is not installed", "./xo doctor") from None
+            raise Problem(f"{self.command[0]} is not installed", "./xo doctor") from None
         finally:
             theirs.close()
         self._monitor = ours.makefile("rwb", buffering=0)
@@ -145,9 +143,8 @@ class Guest:
     # --- console ---
 
     def _read(self):
-        # A line without an end is shown after a while in the log, at the latest at the end.
-        for raw in iter(self.process.stdout.readline, b""):
-            self._line(_clean(raw[:65536]))
+        for raw in iter(lambda: self.process.stdout.readline(65536), b""):
+            self._line(_clean(raw))
         with self._changed:
             self.console_ended = True
             self._changed.notify_all()
@@ -157,8 +154,9 @@ class Guest:
             self._log.write(text + "\n")
             self._log.flush()
         with self._changed:
-            self.lines.append(text)
-            self.times.append(time.monotonic() - self.started)
+            if self._keep:
+                self.lines.append(text)
+                self.times.append(time.monotonic() - self.started)
             self._changed.notify_all()
         if self._on_line:
             self._on_line(text)

@@ -49,6 +49,8 @@ class Session:
         self.net = arguments.net
         self.wanted = {(protocol, guest): host for protocol, guest, host in
                        map(publish_parse, arguments.publish)}
+        known = {port for program in manifest.programs for port in program.publish}
+        self.unknown = [port for port in self.wanted if port not in known]  # for who is ready first
         self.events = queue.SimpleQueue()
         self.running = False
         self.crashed = None
@@ -61,7 +63,10 @@ class Session:
             style = red
             self.crashed = self.crashed or text
         rest = text[len(label):]
-        print(style(label) + rest if rest.startswith(":") else text, flush=True)
+        try:
+            print(style(label) + rest if rest.startswith(":") else text, flush=True)
+        except OSError:
+            self.events.put(("stop", "nobody reads the output"))
         if RUNNING.match(text):
             self.running = True
         ready = READY.match(text)
@@ -75,6 +80,9 @@ class Session:
         ports = list(program.publish) if program else []
         if "http://" in text and not any(protocol == "tcp" for protocol, _ in ports):
             ports.append(("tcp", int(address[2] or 80) if address else 80))
+        if address:
+            ports += [port for port in self.unknown if port not in ports]
+            self.unknown = []
         if not ports or not address or self.net == "none":
             say(f"{name} is ready")
         for protocol, port in ports if address and self.net != "none" else []:
@@ -123,7 +131,7 @@ def supervise(machine, session, timeout=None, log=None):
             number, lambda got, frame: events.put(("stop", signal.Signals(got).name)))
     ended_by = None
     try:
-        with Guest(machine, on_line=session.line, log=log) as guest:
+        with Guest(machine, on_line=session.line, log=log, keep=False) as guest:
             threading.Thread(target=_watch, args=(guest, events), daemon=True).start()
             timer = threading.Timer(timeout, events.put, [("stop", "timeout")]) if timeout else None
             if timer:

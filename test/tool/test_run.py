@@ -10,6 +10,7 @@ import time
 import urllib.request
 
 from xo.common import ROOT
+from xo.qemu import Guest, Machine
 from xo.testing import cases, limit
 
 
@@ -110,6 +111,34 @@ def test_published_port_is_the_one_asked_for(t):
 
 
 @limit(60)
+def test_a_port_that_no_manifest_names_is_published_too(t):
+    with Run(t, "echo", "--accel", "tcg", "--boot", "pvh", "--publish", "18766:99/udp") as run:
+        run.wait_for(r"echo is ready: udp 127\.0\.0\.1:18766")
+        run.process.terminate()
+        run.end()
+
+
+@limit(60)
+def test_packets_are_recorded(t):
+    file = t.work / "packets.pcap"
+    with Run(t, "httpd", "--accel", "tcg", "--boot", "pvh", "--pcap", str(file)) as run:
+        url = run.wait_for(r"httpd is ready: open (\S+)")[1]
+        urllib.request.urlopen(url, timeout=10).close()
+        run.process.terminate()
+        run.end()
+    t.equal(file.read_bytes()[:4], b"\xd4\xc3\xb2\xa1", "the file's magic number")
+    t.check(b"HTTP/1.1 200" in file.read_bytes(), "the page is not in it")
+
+
+@limit(60)
+def test_ends_when_nobody_reads(t):
+    run = subprocess.run(f"{ROOT}/xo run httpd --accel tcg --boot pvh | head -1", shell=True, timeout=40,
+                         stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+                         env=dict(os.environ, XO_BUILD=str(t.folder)))
+    t.match(run.stdout, "^exo: ")
+
+
+@limit(60)
 def test_killed_xo_leaves_no_qemu(t):
     with Run(t, "httpd", "--accel", "tcg", "--boot", "pvh") as run:
         run.wait_for(r"^init: running")
@@ -153,6 +182,11 @@ def test_image_boots(t):
     done = t.xo("image", "hello", "-o", iso, environment={"XO_BUILD": str(t.folder)})
     t.equal(done.returncode, 0, done.stderr)
     t.equal(iso.read_bytes()[0x8001:0x8006], b"CD001")
+    for drive in ([], ["-drive", f"format=raw,file={iso}"]):  # as a CD, and as a disk
+        machine = Machine(iso=None if drive else iso, memory="64M", extra=drive)
+        with Guest(machine, log=t.work / "boot.log") as guest:
+            t.equal(guest.wait(20), t.OK, "exit status")
+            t.check(guest.wait_line("^hello: hello", 1), "hello said nothing")
 
 
 @limit(60)
