@@ -19,7 +19,7 @@ void upcall_entry(void);
 void upcall_init(void);
 struct resume;
 struct resume *upcall_handle(unsigned depth);
-void upcall_event(void);
+void upcall_event(const struct resume *resume);
 
 /* Ends the program as crashed, with these registers in the report. */
 _Noreturn void crash(uint64_t vector, const struct exo_context *context);

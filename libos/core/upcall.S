@@ -34,6 +34,7 @@ upcall_entry: /* rdi: depth; rsp: stack[depth] */
     testl $1, 4(%rcx)
     jz .Lresume
     mov %rsp, %r12
+    mov %rsp, %rdi
     and $-16, %rsp
     call upcall_event
     mov %r12, %rsp

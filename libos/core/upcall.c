@@ -64,15 +64,17 @@ struct resume *upcall_handle(unsigned depth)
         return context_move(context);
     if (depth == 0 && signal_fault(context))
         return context_move(context);
+    if (context->vector == VECTOR_PAGE_FAULT)
+        mem_explain(context->address);
     crash(context->vector, context);
 }
 
 /* At depth 0, on the interrupted stack, below everything that is in use there. */
-void upcall_event(void)
+void upcall_event(const struct resume *resume)
 {
     __asm__ volatile("andl $~1, %0" : "+m"(PLAN_CONTROL->pending));
     if (libos_nesting != 0)
         libos_slice_ended = true; /* libos_leave() yields */
     else
-        thread_preempt();
+        thread_preempt(resume->rip);
 }

@@ -60,10 +60,15 @@ bool mem_fault(uint64_t address, uint64_t error)
     unsigned needed = (error & ERROR_WRITE) != 0 ? EXO_WRITE : EXO_READ;
     if ((error & ERROR_FETCH) != 0)
         needed = EXO_EXEC;
-    if (region->perm == 0)
-        libos_log("guard page touched at %lx: a stack overflow?", address);
     if ((region->perm & needed) == 0)
         return false;
     mem_count.faults++;
     return page_give(region, address & ~PAGE_MASK);
+}
+
+void mem_explain(uint64_t address)
+{
+    const struct region *region = regions_find(&mem_regions, address);
+    if (region != NULL && region->perm == 0)
+        libos_log("guard page touched at %lx: a stack overflow?", address);
 }

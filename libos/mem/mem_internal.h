@@ -33,6 +33,8 @@ extern struct plan_buffer mem_plan;
 
 /* The pager. False: the access was wrong, or there is no memory (which is logged). */
 bool mem_fault(uint64_t address, uint64_t error);
+/* Says what is known about an address whose fault ends the program. */
+void mem_explain(uint64_t address);
 
 /* Page tables (tables.c): donates what is missing for the chunk that holds the address. 0 or -EXO_E_... */
 int tables_ensure(uint64_t address);

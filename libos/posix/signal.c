@@ -156,9 +156,30 @@ static void handler_call(int signal, siginfo_t *info, ucontext_t *context)
     *blocked = old;
 }
 
-void signal_deliver(void)
+/*
+ * SIGCANCEL, where the thread was interrupted: the C library's handler looks at the place and whether
+ * cancellation is asynchronous, and if so replaces it by that of a function that does not return.
+ */
+static void cancel_deliver(struct thread *self, uint64_t rip)
+{
+    if (!is_handled(SIGCANCEL))
+        return;
+    siginfo_t info = { .si_signo = SIGCANCEL };
+    ucontext_t context;
+    memset(&context, 0, sizeof(context));
+    context.uc_mcontext.gregs[REG_RIP] = (long long)rip;
+    self->cancelled = false; /* the handler sends it again if it is not time yet */
+    handler_call(SIGCANCEL, &info, &context);
+    uint64_t to = (uint64_t)context.uc_mcontext.gregs[REG_RIP];
+    if (to != rip)
+        ((void (*)(void))to)();
+}
+
+void signal_deliver(uint64_t rip)
 {
     struct thread *self = thread_current;
+    if (rip != 0 && self->cancelled)
+        cancel_deliver(self, rip);
     uint64_t pending;
     while ((pending = self->signals_pending & ~self->signals_blocked) != 0) {
         int signal = __builtin_ctzll(pending) + 1;

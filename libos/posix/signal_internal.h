@@ -13,7 +13,8 @@
  * to. False if there is none. Called in an upcall. */
 bool signal_fault(struct exo_context *context);
 
-/* Calls the handlers of what is pending for the calling thread; outside the libos. */
-void signal_deliver(void);
+/* Calls the handlers of what is pending for the calling thread, outside the libos. `rip` is where
+ * it was interrupted, 0 when it leaves a system call. */
+void signal_deliver(uint64_t rip);
 
 #endif

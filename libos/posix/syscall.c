@@ -61,6 +61,6 @@ long libos_syscall(long n, long a, long b, long c, long d, long e, long f)
         ring_unguard();
     struct thread *self = thread_current;
     if ((self->signals_pending & ~self->signals_blocked) != 0)
-        signal_deliver();
+        signal_deliver(0);
     return result;
 }

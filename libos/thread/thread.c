@@ -13,6 +13,7 @@
 
 #include "../core/core.h"
 #include "../plan/ring.h"
+#include "../posix/signal_internal.h"
 #include "thread_internal.h"
 
 static struct thread main_thread;
@@ -27,7 +28,25 @@ size_t vector_bytes(void)
     return bytes < 576 ? 576 : (bytes + 63) & ~(size_t)63;
 }
 
-void thread_preempt(void)
+/* Handlers use vector registers and can be preempted, so they get an image of their own. */
+static __attribute__((noinline)) void signals_call(struct thread *self, uint64_t rip)
+{
+    void *interrupted = self->vector;
+    size_t bytes = vector_bytes() + 64;
+    void *memory = libos_alloc(bytes);
+    if (memory == NULL)
+        return; /* they stay pending */
+    self->vector = (void *)(((uint64_t)memory + 63) & ~63ull);
+    libos_nesting = 0;
+    LIBOS_BARRIER();
+    signal_deliver(rip);
+    LIBOS_BARRIER();
+    libos_nesting = 1;
+    self->vector = interrupted;
+    libos_free(memory, bytes);
+}
+
+void thread_preempt(uint64_t rip)
 {
     struct thread *self = thread_current;
     libos_nesting = 1;
@@ -36,6 +55,8 @@ void thread_preempt(void)
     do
         thread_yield();
     while (libos_slice_ended);
+    if (self->cancelled || (self->signals_pending & ~self->signals_blocked) != 0)
+        signals_call(self, rip);
     __asm__ volatile("xrstor (%0)" : : "r"(self->vector), "a"(-1), "d"(-1) : "memory");
     LIBOS_BARRIER();
     libos_nesting = 0;

@@ -40,8 +40,9 @@ extern struct thread *thread_all; /* the main thread is always last */
 
 void thread_init(void);
 
-/* An interrupted thread, outside the libos: lets others run, keeps its vector state. */
-void thread_preempt(void);
+/* A thread interrupted at `rip`, outside the libos: lets others run, keeps its vector state, calls
+ * handlers of signals that came meanwhile. */
+void thread_preempt(uint64_t rip);
 /* Gives up the CPU; the caller has put itself wherever it will be found (or nowhere). */
 void thread_schedule(void);
 /* Makes a waiting thread ready with that result of thread_wait(). */

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -286,6 +287,17 @@ static void cancel_one(void *(*start)(void *), void *argument)
     CHECK(result == PTHREAD_CANCELED);
 }
 
+static volatile uint64_t spun;
+
+/* Never calls anything. */
+static void *asynchronous(void *argument)
+{
+    pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
+    for (;;)
+        spun++;
+    return argument;
+}
+
 static void *pipe_reader(void *argument)
 {
     char c;
@@ -303,10 +315,55 @@ static void cancellation(void)
     pthread_mutex_unlock(&mutex);
     cancel_one(stubborn, NULL);
     CHECK(cleaned == 101);
+    cancel_one(asynchronous, NULL);
     CHECK(pipe(fds) == 0);
     cancel_one(pipe_reader, &fds[0]);
     close(fds[0]);
     close(fds[1]);
+}
+
+/* ---- signals between threads --------------------------------------------------------------- */
+
+static volatile sig_atomic_t signalled;
+static pthread_t signalled_thread;
+
+static void on_signal(int signal)
+{
+    signalled_thread = pthread_self();
+    double x = signal; /* a handler may use vector registers */
+    for (volatile int i = 0; i < 300000; i++)
+        x = x * 1.5 - x / 3;
+    signalled = x != 0 ? signal : 1;
+}
+
+static void *spin_for_signal(void *argument)
+{
+    double a = 1.25, b = 0;
+    while (!signalled)
+        b = a * 3 + b * 0;
+    return b == 3.75 ? argument : NULL;
+}
+
+static void *wait_for_signal(void *argument)
+{
+    int result = usleep(900000);
+    return result == -1 && errno == EINTR ? argument : NULL;
+}
+
+static void signals(void)
+{
+    void *(*const kinds[])(void *) = { spin_for_signal, wait_for_signal };
+    signal(SIGUSR1, on_signal);
+    for (int i = 0; i < 2; i++) {
+        pthread_t thread;
+        void *result;
+        signalled = 0;
+        pthread_create(&thread, NULL, kinds[i], (void *)1);
+        usleep(5000);
+        CHECK(pthread_kill(thread, SIGUSR1) == 0);
+        CHECK(pthread_join(thread, &result) == 0 && result == (void *)1);
+        CHECK(signalled == SIGUSR1 && pthread_equal(signalled_thread, thread));
+    }
 }
 
 /* ---- stacks ------------------------------------------------------------------------------- */
@@ -340,7 +397,7 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         { "join", join },           { "leaks", leaks },           { "conditions", conditions },
         { "timeouts", timeouts },   { "others", others },         { "preemption", preemption },
-        { "cancellation", cancellation }, { "stacks", stacks },   { NULL, NULL },
+        { "cancellation", cancellation }, { "signals", signals }, { "stacks", stacks },   { NULL, NULL },
     };
     return check_main(cases, argc, argv);
 }

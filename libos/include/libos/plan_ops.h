@@ -258,11 +258,13 @@ static inline struct handle_ref plan_console_grant(struct plan *plan, struct han
 
 /* ---- environments -------------------------------------------------------------------------- */
 
-static inline struct handle_ref plan_env_create(struct plan *plan, struct frame_ref frame, uint32_t quota)
+static inline struct handle_ref plan_env_create(struct plan *plan, struct frame_ref frame, uint32_t quota,
+                                                uint16_t places)
 {
     struct exo_op *op = plan_op(plan, EXO_ENV_CREATE);
     plan_arg(op, 0, frame.ref);
     op->arg[1] = quota;
+    op->arg[2] = places;
     return (struct handle_ref){ plan_result_of(plan, 0) };
 }
 

@@ -104,6 +104,8 @@ long datagram_send(struct endpoint *endpoint, const struct iovec *iov, int count
     pbuf_free(p);
     if (error == ERR_VAL)
         return -EACCES; /* broadcast without SO_BROADCAST */
+    if (error == ERR_MEM)
+        return -ENOBUFS; /* the queue is full */
     return error == ERR_OK ? (long)bytes : error_of(error);
 }
 
