@@ -9,6 +9,7 @@
 
 #include "../plan/ring.h"
 #include "../posix/posix_internal.h"
+#include "../thread/thread_internal.h"
 
 static _Noreturn void stop(uint64_t reason, uint64_t first, uint64_t second)
 {
@@ -31,5 +32,7 @@ void crash(uint64_t vector, const struct exo_context *context)
 
 void program_exit(int status)
 {
+    console_flush();
+    thread_last_words();
     stop(EXO_STOP_EXIT, (uint64_t)(unsigned)status & 0xff, 0);
 }

@@ -32,7 +32,6 @@ SYSCALL(exit)
 SYSCALL(exit_group)
 {
     UNUSED6;
-    console_flush();
     program_exit((int)a);
 }
 

@@ -49,6 +49,8 @@ void thread_schedule(void);
 void thread_ready(struct thread *thread, int result);
 void thread_enqueue(struct wait_queue *queue, struct thread *thread);
 void thread_dequeue(struct thread *thread);
+/* The program ends: pollers send what they still have. */
+void thread_last_words(void);
 struct thread *thread_find(int tid);
 int thread_count(void);
 _Noreturn void thread_exit(void);
