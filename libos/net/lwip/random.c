@@ -8,15 +8,10 @@
 #include "hooks.h"
 
 static uint64_t secret[2];
+uint64_t random_factor;
 static uint64_t counter;
 static uint32_t isn_floor;
 static bool isn_floor_set;
-
-void random_key(const uint64_t key[2])
-{
-    secret[0] = key[0];
-    secret[1] = key[1];
-}
 
 static inline uint64_t rotate(uint64_t x, unsigned by)
 {
@@ -56,6 +51,13 @@ uint64_t random_hash(uint64_t first, uint64_t second)
     for (int i = 0; i < 4; i++)
         sip_round(v);
     return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+void random_key(const uint64_t key[2])
+{
+    secret[0] = key[0];
+    secret[1] = key[1];
+    random_factor = random_hash(0, 0) | 1;
 }
 
 uint32_t lwip_random(void)

@@ -11,22 +11,10 @@
 
 static struct tcp_pcb *table[TABLE_SIZE];
 
-/* The multiplier is secret, so that nobody can choose ports that share a chain. */
-static unsigned table_slot(uint32_t local_ip, uint16_t local_port, uint32_t remote_ip,
-                           uint16_t remote_port)
-{
-    static uint64_t factor;
-    if (!factor)
-        factor = random_hash(0, 0) | 1;
-    uint64_t name = ((uint64_t)remote_ip << 32 | (uint64_t)remote_port << 16 | local_port) ^ local_ip;
-    __uint128_t product = (__uint128_t)name * factor;
-    return (unsigned)((uint64_t)product ^ (uint64_t)(product >> 64)) >> 7 & (TABLE_SIZE - 1);
-}
-
 static struct tcp_pcb **table_chain(const struct tcp_pcb *pcb)
 {
-    return &table[table_slot(ip4_addr_get_u32(&pcb->local_ip), pcb->local_port,
-                             ip4_addr_get_u32(&pcb->remote_ip), pcb->remote_port)];
+    return &table[random_table(ip4_addr_get_u32(&pcb->remote_ip), pcb->remote_port, pcb->local_port) %
+                  TABLE_SIZE];
 }
 
 void tcp_active_add(struct tcp_pcb *pcb)
@@ -58,8 +46,8 @@ void tcp_active_remove(struct tcp_pcb *pcb)
 struct tcp_pcb *tcp_active_find(const ip_addr_t *local_ip, u16_t local_port,
                                 const ip_addr_t *remote_ip, u16_t remote_port)
 {
-    struct tcp_pcb *pcb = table[table_slot(ip4_addr_get_u32(local_ip), local_port,
-                                           ip4_addr_get_u32(remote_ip), remote_port)];
+    struct tcp_pcb *pcb =
+        table[random_table(ip4_addr_get_u32(remote_ip), remote_port, local_port) % TABLE_SIZE];
     while (pcb && !(pcb->remote_port == remote_port && pcb->local_port == local_port &&
                     ip_addr_cmp(&pcb->remote_ip, remote_ip) && ip_addr_cmp(&pcb->local_ip, local_ip)))
         pcb = pcb->active_chain;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * TIME_WAIT: see timewait.h. A ring of records in order of age, found through a hash
- * of chains. Nothing ticks: age is looked at when a record is met or its place is
- * wanted.
+ * TIME_WAIT: see timewait.h. Records in a list by age, found through a hash of chains;
+ * memory for them is taken as they come. Nothing ticks: age is looked at when a
+ * record is met or a new one wanted.
  *
  * What a segment for a record means:
  *   RST whose sequence is exactly the next expected   the record goes (as Linux does;
@@ -21,99 +21,123 @@
 #include <string.h>
 
 #include "endpoint.h"
+#include "heap.h"
 #include "hooks.h"
 #include "random.h"
 
 #define CHAINS 4096u
-#define NONE 0u /* index 0 is not used */
+#define NONE 0u /* no record has index 0 */
+#define GROUP 63u /* records that fit one block of the heap */
+#define GROUPS (TIMEWAIT_MAX / GROUP)
 
 struct record {
     uint32_t local_ip, remote_ip;
     uint16_t local_port, remote_port;
     uint32_t sent_next, received_next;
     uint32_t since;
-    uint16_t chain_next; /* NONE: the last */
     uint16_t window;
-    uint32_t used;
+    uint16_t chain_next; /* of the hash, or of the free ones */
+    uint16_t older, younger;
 };
 
 _Static_assert(sizeof(struct record) == 32, "as promised");
+_Static_assert(GROUP * sizeof(struct record) <= 2032, "a usual block");
 
-static struct record records[TIMEWAIT_MAX + 1];
+static struct record *groups[GROUPS];
+static unsigned group_count;
 static uint16_t chains[CHAINS];
-static uint32_t oldest = 1, youngest = TIMEWAIT_MAX; /* the ring is empty */
-static uint32_t places;                             /* in the ring, used or not */
+static uint16_t oldest, youngest, free_first;
 
 struct timewait_counts timewait_counts;
 
+static struct record *record_at(unsigned index)
+{
+    return &groups[(index - 1) / GROUP][(index - 1) % GROUP];
+}
+
 static uint16_t *chain_of(uint32_t remote_ip, uint16_t remote_port, uint16_t local_port)
 {
-    uint64_t hash = random_hash((uint64_t)remote_ip, (uint64_t)remote_port << 16 | local_port);
-    return &chains[hash % CHAINS];
+    return &chains[random_table(remote_ip, remote_port, local_port) % CHAINS];
 }
 
-static uint32_t ring_next(uint32_t index)
+static void record_drop(uint16_t index)
 {
-    return index == TIMEWAIT_MAX ? 1 : index + 1;
-}
-
-/* Takes a record out of its chain; its place in the ring stays until it is the oldest. */
-static void record_drop(struct record *record)
-{
-    uint16_t index = (uint16_t)(record - records);
+    struct record *record = record_at(index);
     uint16_t *at = chain_of(record->remote_ip, record->remote_port, record->local_port);
     while (*at != index)
-        at = &records[*at].chain_next;
+        at = &record_at(*at)->chain_next;
     *at = record->chain_next;
-    record->used = 0;
+    *(record->older ? &record_at(record->older)->younger : &oldest) = record->younger;
+    *(record->younger ? &record_at(record->younger)->older : &youngest) = record->older;
+    record->chain_next = free_first;
+    free_first = index;
     timewait_counts.now--;
 }
 
-static void ring_trim(uint32_t now)
+static bool records_grow(void)
 {
-    while (places) {
-        struct record *record = &records[oldest];
-        if (record->used && now - record->since < TIMEWAIT_SECONDS && places < TIMEWAIT_MAX)
-            return;
-        if (record->used) {
-            if (now - record->since < TIMEWAIT_SECONDS)
-                timewait_counts.forgotten++;
-            record_drop(record);
-        }
-        oldest = ring_next(oldest);
-        places--;
+    if (group_count == GROUPS)
+        return false;
+    struct record *group = heap_alloc(GROUP * sizeof(struct record));
+    if (!group)
+        return false;
+    groups[group_count] = group;
+    for (unsigned i = GROUP; i-- > 0;) {
+        group[i].chain_next = free_first;
+        free_first = (uint16_t)(group_count * GROUP + i + 1);
     }
+    group_count++;
+    return true;
+}
+
+/* Makes sure that there is a free one; false only without any memory at all. */
+static bool record_free(uint32_t now)
+{
+    while (oldest && now - record_at(oldest)->since >= TIMEWAIT_SECONDS)
+        record_drop(oldest);
+    if (free_first || records_grow())
+        return true;
+    if (!oldest)
+        return false;
+    timewait_counts.forgotten++;
+    record_drop(oldest);
+    return true;
 }
 
 static void record_add(const struct record *from)
 {
     uint32_t now = timewait_clock();
-    ring_trim(now);
-    youngest = ring_next(youngest);
-    places++;
-    struct record *record = &records[youngest];
+    if (!record_free(now))
+        return;
+    uint16_t index = free_first;
+    struct record *record = record_at(index);
     uint16_t *chain = chain_of(from->remote_ip, from->remote_port, from->local_port);
+    free_first = record->chain_next;
     *record = *from;
     record->since = now;
-    record->used = 1;
     record->chain_next = *chain;
-    *chain = (uint16_t)youngest;
+    *chain = index;
+    record->older = youngest;
+    record->younger = NONE;
+    *(youngest ? &record_at(youngest)->younger : &oldest) = index;
+    youngest = index;
     timewait_counts.now++;
 }
 
-static struct record *record_find(uint32_t local_ip, uint16_t local_port, uint32_t remote_ip,
-                                  uint16_t remote_port)
+/* The index of a connection's record, or NONE. */
+static uint16_t record_find(uint32_t local_ip, uint16_t local_port, uint32_t remote_ip,
+                            uint16_t remote_port)
 {
     if (timewait_counts.now == 0)
-        return NULL;
-    for (uint16_t at = *chain_of(remote_ip, remote_port, local_port); at != NONE;
-         at = records[at].chain_next) {
-        struct record *record = &records[at];
+        return NONE;
+    uint16_t at = *chain_of(remote_ip, remote_port, local_port);
+    for (; at != NONE; at = record_at(at)->chain_next) {
+        const struct record *record = record_at(at);
         if (record->remote_ip == remote_ip && record->remote_port == remote_port &&
             record->local_port == local_port && record->local_ip == local_ip)
-            return record;
+            break;
     }
-    return NULL;
+    return at;
 }
 
 void timewait_take(struct tcp_pcb *pcb)
@@ -127,8 +151,8 @@ void timewait_take(struct tcp_pcb *pcb)
         .received_next = pcb->rcv_nxt,
         .window = (uint16_t)(pcb->rcv_ann_wnd >> TCP_RCV_SCALE),
     };
-    struct record *same = record_find(record.local_ip, record.local_port, record.remote_ip,
-                                      record.remote_port);
+    uint16_t same = record_find(record.local_ip, record.local_port, record.remote_ip,
+                                record.remote_port);
     if (same)
         record_drop(same);
     if (pcb->callback_arg)
@@ -167,35 +191,33 @@ static void acknowledge(const struct record *record)
 
 bool timewait_input(const struct tcp_hdr *header, unsigned flags, unsigned length)
 {
-    struct record *record = record_find(ip4_addr_get_u32(ip_current_dest_addr()), header->dest,
-                                        ip4_addr_get_u32(ip_current_src_addr()), header->src);
-    if (!record)
+    uint16_t index = record_find(ip4_addr_get_u32(ip_current_dest_addr()), header->dest,
+                                 ip4_addr_get_u32(ip_current_src_addr()), header->src);
+    if (index == NONE)
         return false;
-    if (timewait_clock() - record->since >= TIMEWAIT_SECONDS) {
-        record_drop(record);
+    struct record record = *record_at(index);
+    if (timewait_clock() - record.since >= TIMEWAIT_SECONDS) {
+        record_drop(index);
         return false;
     }
     if (flags & TCP_RST) {
-        if (header->seqno == record->received_next) {
-            record_drop(record);
+        if (header->seqno == record.received_next) {
+            record_drop(index);
             timewait_counts.reset++;
         }
         return true;
     }
-    if ((flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && TCP_SEQ_GT(header->seqno, record->received_next)) {
-        tcp_isn_beyond(record->sent_next);
-        record_drop(record);
+    if ((flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && TCP_SEQ_GT(header->seqno, record.received_next)) {
+        tcp_isn_beyond(record.sent_next);
+        record_drop(index);
         timewait_counts.recycled++;
         return false;
     }
-    if (flags & TCP_FIN && header->seqno + length == record->received_next) {
-        struct record again = *record;
-        record_drop(record);
-        acknowledge(&again);
-        record_add(&again);
-        return true;
+    if (flags & TCP_FIN && header->seqno + length == record.received_next) {
+        record_drop(index);
+        record_add(&record);
     }
     if (length)
-        acknowledge(record);
+        acknowledge(&record);
     return true;
 }

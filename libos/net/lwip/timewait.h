@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-#define TIMEWAIT_MAX 8192u
+#define TIMEWAIT_MAX (63u * 256u) /* 512 KiB, when that many are there */
 #define TIMEWAIT_SECONDS 60u /* 2 MSL as Linux counts it */
 
 struct timewait_counts {
