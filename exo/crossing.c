@@ -47,6 +47,7 @@ static void finish(struct env *env, uint64_t result)
     info->sq_head = env->sq_head;
     info->frames_used = env->frames_used;
     info->frames_limit = env->frames_limit;
+    info->places = env->places;
     env->completion_event = false;
     if (env->cq_tail < env->wait_for && env->state == ENV_RUNNING) {
         env->state = ENV_WAITING;

@@ -8,6 +8,7 @@
 #include "core.h"
 
 struct env *envs[ENV_MAX];
+unsigned env_end;
 
 bool env_charge(struct env *env, uint64_t n)
 {
@@ -51,11 +52,10 @@ static void info_fill(struct env *env)
     info->vector_bytes = arch_vector_bytes();
 }
 
-struct env *env_create(struct env *parent, frame_t first, uint32_t quota)
+struct env *env_create(struct env *parent, frame_t first, uint32_t quota, uint16_t places)
 {
     unsigned index = index_take();
-    if (!index)
-        return NULL;
+    ASSERT(index); /* the places of all environments together are those that are left */
     struct env *env = frame_memory(first);
     env->frame = first;
     env->index = (uint16_t)index;
@@ -82,7 +82,11 @@ struct env *env_create(struct env *parent, frame_t first, uint32_t quota)
         env->sibling = parent->children;
         parent->children = env;
     }
+    env->places = places;
+    env->info->places = places;
     envs[index] = env;
+    if (index >= env_end)
+        env_end = index + 1;
     return env;
 }
 
@@ -181,6 +185,8 @@ void env_fault(struct env *env)
     struct exo_control *control = env->control;
     uint32_t depth = control ? *(volatile uint32_t *)&control->depth : EXO_DEPTH;
     if (depth >= EXO_DEPTH || control->entry == 0) {
+        if (control)
+            control->last = env->context;
         env_stop(env, EXO_STOP_NESTED, env->context.vector, env->context.address);
         return;
     }

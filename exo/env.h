@@ -64,6 +64,7 @@ struct env {
     struct env *parent, *children, *sibling; /* tree of who made whom */
     struct handle *handles;
     uint32_t frames_used, frames_reserved, frames_limit;
+    uint16_t places;          /* descendants it may still make: indexes of envs[] are an account too */
     uint32_t owned;           /* first frame on its list (all states but ABSENT and FREE) */
 
     struct plan_pool pool;
@@ -84,6 +85,7 @@ struct env {
 _Static_assert(sizeof(struct env) <= EXO_PAGE_SIZE, "one frame");
 
 extern struct env *envs[ENV_MAX];
+extern unsigned env_end; /* one past the highest index in use */
 
 /* A run of KIND_SLOTS frames, which nobody can map: each frame's `rights` is the first frame of the run,
  * its `writable` is frames | class << 8. */
@@ -100,8 +102,9 @@ uint32_t handle_add(struct env *env, enum op_kind kind, frame_t object);
 void handle_drop(struct handle *entry);
 
 /* Makes an environment of EXO_ENV_FRAMES consecutive zeroed frames that are on nobody's list. Its account
- * gets `quota`, those frames included; moving it is the caller's business. NULL: no place. */
-struct env *env_create(struct env *parent, frame_t first, uint32_t quota);
+ * gets `quota`, those frames included, and `places`; moving them is the caller's business, who had a
+ * place for it. */
+struct env *env_create(struct env *parent, frame_t first, uint32_t quota, uint16_t places);
 /* Sets the rings, from frames that are the environment's and not mapped or pinned otherwise. */
 void env_set_rings(struct env *env, frame_t control, frame_t sq, uint32_t sq_frames, frame_t cq,
                    uint32_t cq_frames);

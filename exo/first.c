@@ -107,7 +107,7 @@ static void grant_handles(struct env *env, bool nic)
 struct env *first_create(const struct boot_range *archive, const struct image *image, bool nic)
 {
     frame_t parts = take_run(NULL, EXO_ENV_FRAMES, FRAME_OWNED, KIND_NONE);
-    struct env *env = env_create(NULL, parts, UINT32_MAX);
+    struct env *env = env_create(NULL, parts, UINT32_MAX, ENV_MAX - 2);
     ASSERT(env);
     map_archive(env, archive);
     for (unsigned i = 0; i < image->count; i++)

@@ -100,6 +100,9 @@ static void finish(struct env *env)
     frame_t first = env->frame;
     unlink(env);
     envs[env->index] = NULL;
+    while (env_end > 0 && !envs[env_end - 1])
+        env_end--;
+    env->parent->places = (uint16_t)(env->parent->places + env->places + 1);
     env->parent->frames_limit += env->frames_limit;
     frame_entry(first)->generation++;
     for (unsigned i = 0; i < EXO_ENV_FRAMES; i++) {
@@ -117,10 +120,7 @@ static bool step(struct env *env)
     switch (env->kill_phase) {
     case PHASE_PLANS: done = abandon_plans(env, cursor); break;
     case PHASE_HANDLES: done = drop_handles(env, cursor); break;
-    case PHASE_DEVICE:
-        (void)nic_poll();
-        done = env->tx_in_flight == 0;
-        break;
+    case PHASE_DEVICE: done = nic_env_quiet(env); break;
     case PHASE_RIGHTS: done = space_drop_rights(env, cursor, STEP_FRAMES); break;
     case PHASE_FRAMES:
         if (!free_frames(env))

@@ -42,7 +42,8 @@ int op_env_create(struct plan *plan, struct op *op)
     /* The five frames' charge goes to the child, the rest of its limit must be free here. */
     if (env->frames_used - EXO_ENV_FRAMES + env->frames_reserved + quota > env->frames_limit)
         return -EXO_E_QUOTA;
-    uint32_t handle = handle_add(env, K_ENV, first);
+    uint64_t places = op_arg(op, 2);
+    uint32_t handle = places < env->places ? handle_add(env, K_ENV, first) : 0;
     if (!handle)
         return -EXO_E_FULL;
     for (uint32_t i = 0; i < EXO_ENV_FRAMES; i++) {
@@ -50,13 +51,8 @@ int op_env_create(struct plan *plan, struct op *op)
         frame_disown(env, frame);
         memset(frame_memory(frame), 0, EXO_PAGE_SIZE);
     }
-    struct env *child = env_create(env, first, (uint32_t)quota);
-    if (!child) {
-        for (uint32_t i = 0; i < EXO_ENV_FRAMES; i++)
-            frame_own(env, (frame_t){first.number + i}, FRAME_OWNED, KIND_NONE);
-        env->handles[handle & 0xffff].kind = K_NONE; /* handle_find() knows no environment there */
-        return -EXO_E_FULL;
-    }
+    (void)env_create(env, first, (uint32_t)quota, (uint16_t)places);
+    env->places = (uint16_t)(env->places - places - 1);
     env->frames_used -= EXO_ENV_FRAMES;
     env->frames_limit -= (uint32_t)quota;
     op->result[0] = handle;

@@ -129,8 +129,8 @@ static struct env *pick(struct core *core, uint64_t now)
     env = envs[core->slot_owner[core->slot]];
     if (env && env != last && env_runnable(env))
         return env;
-    for (unsigned i = 1; i <= ENV_MAX; i++) { /* offered around */
-        unsigned index = (core->offered + i) % ENV_MAX;
+    for (unsigned i = 1; i <= env_end; i++) { /* offered around */
+        unsigned index = (core->offered + i) % env_end;
         env = envs[index];
         if (env && env != last && env_runnable(env)) {
             core->offered = index;
@@ -157,7 +157,7 @@ static void turn_slot(struct core *core, uint64_t now)
 static uint64_t expire(uint64_t now)
 {
     uint64_t next = EXO_NEVER;
-    for (unsigned i = 1; i < ENV_MAX; i++) {
+    for (unsigned i = 1; i < env_end; i++) {
         struct env *env = envs[i];
         if (!env)
             continue;
@@ -250,7 +250,7 @@ noreturn void core_syscall(struct core *core)
     struct env *env = core->current;
     env->from_syscall = true;
     env_enter(env);
-    if (env_continue(env) && !core->attention && list_empty(&core->woken)) {
+    if (env_continue(env) && !core->attention && !core->nic_fired && list_empty(&core->woken)) {
         nic_flush();
         env->completion_event = false;
         arch_resume(core, env);

@@ -61,7 +61,8 @@ static int env_make(struct child *child)
     struct plan_buffer buffer;
     struct plan *plan = plan_begin(&buffer);
     struct frame_ref frame = plan_alloc(plan, EXO_ENV_FRAMES, 0);
-    struct handle_ref env = plan_env_create(plan, frame, (uint32_t)child->program->frames);
+    struct handle_ref env = plan_env_create(plan, frame, (uint32_t)child->program->frames,
+                                            (uint16_t)child->program->children);
     int error = plan_run(plan);
     child->env = (uint32_t)plan_value(plan, env);
     return error;

@@ -122,6 +122,15 @@ static bool parse_memory(struct parse *parse)
     return true;
 }
 
+static bool parse_children(struct parse *parse)
+{
+    uint64_t children;
+    if (!words_number(parse->word[1], MANIFEST_CHILDREN, &children))
+        return fail(parse, "children must be 0 to %u, not \"%.40s\"", MANIFEST_CHILDREN, parse->word[1]);
+    parse->program->children = (unsigned)children;
+    return true;
+}
+
 static bool parse_slots(struct parse *parse)
 {
     uint64_t slots;
@@ -222,6 +231,7 @@ static const struct word_rule {
     {"args", parse_args, 2, MANIFEST_WORDS, true, true},
     {"env", parse_env, 2, MANIFEST_WORDS, true, true},
     {"memory", parse_memory, 2, 2, true, false},
+    {"children", parse_children, 2, 2, true, false},
     {"slots", parse_slots, 2, 2, true, false},
     {"net", parse_net, 3, 7, true, false},
     {"archive", parse_archive, 2, 2, true, false},

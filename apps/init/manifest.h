@@ -17,6 +17,7 @@
 #define MANIFEST_WORDS 32u     /* in a line, its first word included */
 #define MANIFEST_STRINGS 2048u /* of arguments and environment of one program */
 #define MANIFEST_BYTES 65536u  /* of the whole text */
+#define MANIFEST_CHILDREN 60u  /* programs that programs may start */
 #define MANIFEST_SLOTS 32u     /* CPU time slots in the cycle */
 
 enum manifest_expect {
@@ -38,6 +39,7 @@ struct manifest_program {
     char file[MANIFEST_PATH];
     unsigned line;
     uint64_t frames;     /* quota */
+    unsigned children;   /* programs it may start, theirs included */
     unsigned slots;      /* 0: an equal share of what others leave */
     struct manifest_net net;
     bool archive, console;

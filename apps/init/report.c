@@ -133,8 +133,10 @@ static void crash_say(const struct child *child, uint64_t vector, uint64_t addre
 static void nested_say(const struct child *child, uint64_t vector, uint64_t address)
 {
     struct exo_control control;
-    if (child_read(child, LIBOS_CONTROL, &control, sizeof(control)) && control.depth &&
-        control.depth <= EXO_DEPTH) {
+    bool readable = child_read(child, LIBOS_CONTROL, &control, sizeof(control));
+    if (readable && (!control.depth || control.depth > EXO_DEPTH))
+        context_say(child, &control.last);
+    if (readable && control.depth && control.depth <= EXO_DEPTH) {
         context_say(child, &control.context[0]);
         for (uint32_t i = 1; i < control.depth; i++) {
             const struct exo_context *c = &control.context[i];

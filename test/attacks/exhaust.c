@@ -20,7 +20,7 @@ static void environments(void)
         struct plan_buffer buffer;
         struct plan *plan = plan_begin(&buffer);
         struct frame_ref first = plan_alloc(plan, EXO_ENV_FRAMES, 0);
-        plan_env_create(plan, first, EXO_ENV_FRAMES);
+        plan_env_create(plan, first, EXO_ENV_FRAMES, 0);
         error = plan_run(plan);
         count += !error;
     }

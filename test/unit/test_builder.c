@@ -68,7 +68,7 @@ static void write_one(unsigned code)
     case EXO_YIELD: plan_yield(plan, handle); break;
     case EXO_CONSOLE_WRITE: plan_console_write(plan, handle, 8); break;
     case EXO_CONSOLE_GRANT: plan_console_grant(plan, handle, handle_number(78), label); break;
-    case EXO_ENV_CREATE: plan_env_create(plan, frame, 9); break;
+    case EXO_ENV_CREATE: plan_env_create(plan, frame, 9, 2); break;
     case EXO_ENV_RINGS: plan_env_rings(plan, 77, frame, frame, 4, frame, 4); break;
     case EXO_ENV_START: plan_env_start(plan, handle, 1, 2, 3); break;
     case EXO_ENV_KILL: plan_env_kill(plan, handle); break;
@@ -148,7 +148,7 @@ START_TEST(test_references)
     plan_free(plan, frame_plus(frame, -1), 1);
     ck_assert_uint_eq(plan->cell[3].arg[0], EXO_REF(0, 0, -1));
     ck_assert_uint_eq(frame_plus(frame_number(7), -2).ref.word, 5);
-    struct handle_ref env = plan_env_create(plan, frame, 100);
+    struct handle_ref env = plan_env_create(plan, frame, 100, 0);
     plan_give(plan, env, frame, 1);
     ck_assert_int_eq(plan->cell[5].uses, 1 << 5 | 1);
     ck_assert_uint_eq(plan->cell[5].handle, 0);

@@ -188,7 +188,7 @@ struct exo_completion {
     X(18, YIELD, yield, ENV, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO)               \
     X(19, CONSOLE_WRITE, console_write, CONSOLE, BUF, ZERO, ZERO, ZERO, ZERO, BUF, ZERO, ZERO, ZERO) \
     X(20, CONSOLE_GRANT, console_grant, ENV, HANDLE, WORD, WORD, ZERO, ZERO, HANDLE, ZERO, ZERO, ZERO) \
-    X(21, ENV_CREATE, env_create, NONE, FRAME, COUNT, ZERO, ZERO, ZERO, HANDLE, ZERO, ZERO, ZERO) \
+    X(21, ENV_CREATE, env_create, NONE, FRAME, COUNT, SMALL, ZERO, ZERO, HANDLE, ZERO, ZERO, ZERO) \
     X(22, ENV_RINGS, env_rings, ENV, FRAME, FRAME, COUNT, FRAME, COUNT, ZERO, ZERO, ZERO, ZERO)  \
     X(23, ENV_START, env_start, ENV, WORD, WORD, WORD, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO)       \
     X(24, ENV_KILL, env_kill, ENV, ZERO, ZERO, ZERO, ZERO, ZERO, WORD, ZERO, ZERO, ZERO)         \
@@ -273,9 +273,10 @@ enum exo_code {
  * CONSOLE_GRANT(child; console, label, label)  A console handle for the child with a label of
  *   up to 16 characters (lower-case letters, digits, '-'; NUL padded). Result: the child's handle. FULL, RANGE.
  *
- * ENV_CREATE(frame, quota)     Makes a child from EXO_ENV_FRAMES consecutive owned, unmapped
- *   frames; `quota` frames of the caller's limit move to it, those included.
- *   Result: its handle. QUOTA, BUSY, FULL (handles or environments), RANGE.
+ * ENV_CREATE(frame, quota, places)  Makes a child from EXO_ENV_FRAMES consecutive owned, unmapped
+ *   frames; `quota` frames of the caller's limit move to it, those included,
+ *   and `places`: how many descendants it may have, of the caller's. Result: its handle. QUOTA, BUSY,
+ *   FULL (handles or places), RANGE.
  * ENV_RINGS(child; control, sq, sq count, cq, cq count)  Sets and pins the control page and rings from
  *   frames of the child; counts are powers of two up to 16 frames. STATE once set, BUSY, RANGE.
  * ENV_START(child; rip, rsp, rdi)  Lets it run. STATE if it has no rings or runs already;
@@ -381,6 +382,7 @@ struct exo_control {
     uint32_t zero;
     uint64_t cq_head; /* completions the program has taken */
     struct exo_context context[EXO_DEPTH];
+    struct exo_context last; /* of a fault that stopped it (EXO_STOP_NESTED) */
 };
 
 #define EXO_UPCALL_SLICE 256u      /* a CPU slot has ended and another began */
@@ -398,6 +400,7 @@ struct exo_info {
     uint64_t ticks_used;  /* CPU time charged */
     uint64_t crossings, upcalls, wakeups, switches; /* counted since start; switches: address-space loads for it */
     uint64_t cpu_slots;   /* owned in the cycle */
+    uint64_t places;      /* descendants it may still make */
     uint64_t cpu_features; /* EXO_CPU_... */
     uint64_t vector_bytes; /* size of an XSAVE image with all enabled parts */
     /* The first program only; zero for others: */

@@ -23,11 +23,16 @@ static bool good(int error, const char *what)
 
 bool child_create(struct child *child, uint32_t quota)
 {
+    return child_create_parent(child, quota, 0);
+}
+
+bool child_create_parent(struct child *child, uint32_t quota, uint32_t places)
+{
     struct plan_buffer buffer;
     struct plan *plan = plan_begin(&buffer);
-    *child = (struct child){ .quota = quota };
+    *child = (struct child){ .quota = quota, .places = places };
     struct frame_ref frame = plan_alloc(plan, EXO_ENV_FRAMES, 0);
-    struct handle_ref env = plan_env_create(plan, frame, quota);
+    struct handle_ref env = plan_env_create(plan, frame, quota, places);
     bool made = good(plan_run(plan), "its environment");
     child->env = (uint32_t)plan_value(plan, env);
     return made;
@@ -215,9 +220,10 @@ size_t child_read(const struct child *child, uint64_t address, void *to, size_t 
 
 void child_kill(struct child *child)
 {
-    uint64_t limit = PLAN_INFO->frames_limit;
+    uint64_t limit = PLAN_INFO->frames_limit, places = PLAN_INFO->places;
     OK(OP_ON(child->env, ENV_KILL, 0));
     CHECK(PLAN_INFO->frames_limit == limit + child->quota);
+    CHECK(PLAN_INFO->places == places + child->places + 1);
 }
 
 void child_exit(uint64_t status)

@@ -75,7 +75,12 @@ static void create(void)
     FAILS(BUSY, OP(ENV_CREATE, frame, 100));
     OK(OP(UNMAP, SPARE, 1));
     tables_unmake(SPARE);
-    OK(OP(ENV_CREATE, frame, 100));
+    uint64_t places = PLAN_INFO->places;
+    CHECK(places >= 2);
+    FAILS(FULL, OP(ENV_CREATE, frame, 100, places));
+    FAILS(RANGE, OP(ENV_CREATE, frame, 100, 65536));
+    OK(OP(ENV_CREATE, frame, 100, places - 1));
+    CHECK(PLAN_INFO->places == 0);
     uint32_t env = (uint32_t)op_result[0];
     CHECK(env != 0);
     CHECK(PLAN_INFO->frames_limit == limit - 100 && account_used() == used);
@@ -85,7 +90,7 @@ static void create(void)
     FAILS(STATE, OP_ON(env, ENV_START, 0x400000, LIBOS_STACK, 0));
     OK(OP_ON(env, ENV_KILL, 0));
     CHECK(op_result[0] == EXO_ENV_FRAMES);
-    CHECK(PLAN_INFO->frames_limit == limit && account_used() == used);
+    CHECK(PLAN_INFO->frames_limit == limit && account_used() == used && PLAN_INFO->places == places);
     FAILS(HANDLE, OP_ON(env, ENV_KILL, 0));
     FAILS(HANDLE, OP_ON(env, ENV_WAIT, 0));
     FAILS(HANDLE, OP_ON(env, ENV_START, 0x400000, LIBOS_STACK, 0));
@@ -453,7 +458,7 @@ static void one_plan(void)
     for (unsigned spoil = 0; spoil < 2; spoil++) {
         struct plan *plan = plan_begin(&buffer);
         struct frame_ref parts = plan_alloc(plan, EXO_ENV_FRAMES, 0);
-        struct handle_ref env = plan_env_create(plan, parts, 50);
+        struct handle_ref env = plan_env_create(plan, parts, 50, 0);
         struct frame_ref memory = plan_alloc(plan, 3, 0);
         struct op_ref given = plan_give(plan, env, memory, 3);
         struct frame_ref table = plan_alloc(plan, 1, 0);
@@ -487,18 +492,31 @@ static void crash_or_exit(uint64_t n)
 /* A child with a child of its own, which is running when its parent is killed. */
 static void parent(uint64_t n)
 {
-    (void)n;
     struct child child;
     if (child_create(&child, 20))
         child_tables(&child, SPARE, 1);
+    if (n == 0)
+        child_exit(PLAN_INFO->places == 0 && account_used() <= 380 ? 0 : 1);
     sleep_for_ever(0);
+}
+
+/* What a child has made goes with it, back to its grandparent. */
+static void grandchild(void)
+{
+    struct child child;
+    CHECK(child_create_parent(&child, 400, 1) && child_copy(&child, 1, 0) && child_start(&child, parent, 0));
+    child_stopped(&child, EXO_STOP_EXIT, 0);
+    struct exo_info info;
+    child_read(&child, LIBOS_INFO, &info, sizeof(info));
+    CHECK(info.frames_limit == 380);
+    child_kill(&child);
 }
 
 /* Killed at every stage of their lives. */
 static void child_for(struct child *child, unsigned i)
 {
     static void (*const lives[])(uint64_t) = { answer, spin, wait_for_ever, crash_or_exit };
-    child_create(child, i % 10 == 9 ? 400 : CHILD_QUOTA);
+    child_create_parent(child, i % 10 == 9 ? 400 : CHILD_QUOTA, i % 10 == 9);
     if (i % 7 == 0)
         return;
     if (i % 7 == 1) {
@@ -544,7 +562,7 @@ static void at_once(void)
 {
     static struct child child[128];
     unsigned count = 0;
-    uint64_t used = account_used();
+    uint64_t used = account_used(), places = PLAN_INFO->places;
     for (;;) {
         uint64_t frame = frames_take(EXO_ENV_FRAMES);
         int error = OP(ENV_CREATE, frame, EXO_ENV_FRAMES);
@@ -555,7 +573,7 @@ static void at_once(void)
         }
         child[count++] = (struct child){ .env = (uint32_t)op_result[0], .quota = EXO_ENV_FRAMES };
     }
-    CHECK(count >= 32);
+    CHECK(count == places && PLAN_INFO->places == 0);
     for (unsigned i = 0; i < count; i += 2)
         child_kill(&child[i]);
     for (unsigned i = 1; i < count; i += 2)
@@ -581,6 +599,7 @@ int main(int argc, char **argv)
         { "cpu-give", cpu_give },
         { "yield", yield },
         { "one-plan", one_plan },
+        { "grandchild", grandchild },
         { "many", many },
         { "at-once", at_once },
         { NULL, NULL },
