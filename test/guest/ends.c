@@ -96,7 +96,8 @@ int main(int argc, char **argv)
         pthread_create(&thread, NULL, late, NULL);
         pthread_exit(NULL);
     }
+    void (*volatile nowhere)(void) = NULL;
     if (strcmp(how, "null-call") == 0)
-        ((void (*)(void))(uintptr_t)0)();
+        nowhere();
     return 1;
 }
