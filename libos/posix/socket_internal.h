@@ -30,6 +30,12 @@ static inline void socket_put(struct socket *socket)
     file_release(&socket->file);
 }
 
+#define SOCKET_OR_RETURN(name, fd)                 \
+    int name##_error;                              \
+    struct socket *name = socket_get(fd, &name##_error); \
+    if (!name)                                     \
+        return name##_error
+
 /* A socket without an endpoint yet; NULL: no memory. */
 struct socket *socket_new(const struct netstack *stack, int type, int flags);
 

@@ -7,4 +7,8 @@
 
 extern const struct netstack netstack_lwip;
 
+/* Two of its functions: see netstack.h. */
+int stack_start(const struct netstack_config *config);
+uint32_t stack_address(void);
+
 #endif
