@@ -26,7 +26,7 @@ bool child_create(struct child *child, uint32_t quota)
     return child_create_parent(child, quota, 0);
 }
 
-bool child_create_parent(struct child *child, uint32_t quota, uint32_t places)
+bool child_create_parent(struct child *child, uint32_t quota, uint16_t places)
 {
     struct plan_buffer buffer;
     struct plan *plan = plan_begin(&buffer);

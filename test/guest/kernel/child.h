@@ -19,6 +19,7 @@
 struct child {
     uint32_t env;
     uint32_t quota;
+    uint16_t places;
     uint64_t control, sq, cq;  /* first frames */
     uint64_t tables_end[4];    /* by level: tables exist up to here, for the addresses asked so far */
 };
@@ -29,6 +30,8 @@ struct child {
 
 /* An environment with that quota and nothing in it. */
 bool child_create(struct child *child, uint32_t quota);
+/* The same, and it may have so many descendants. */
+bool child_create_parent(struct child *child, uint32_t quota, uint16_t places);
 /* Tables for pages at an address; addresses must rise from call to call. */
 bool child_tables(struct child *child, uint64_t address, uint64_t pages);
 /* Fresh pages, `bytes` of them filled. */
@@ -51,7 +54,7 @@ void child_wait(const struct child *child, uint64_t stop[3]);
 void child_stopped(const struct child *child, uint64_t reason, uint64_t word);
 /* Its memory, while it is stopped: how many bytes there were. */
 size_t child_read(const struct child *child, uint64_t address, void *to, size_t bytes);
-/* Ends it; its whole quota must come back. */
+/* Ends it; its whole quota and its places must come back. */
 void child_kill(struct child *child);
 
 /* ---- inside the child ----------------------------------------------------------------------- */
