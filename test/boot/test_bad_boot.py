@@ -118,6 +118,20 @@ def test_no_network_card(t):
     guest.wait_line(r"(?i)(NIC|network|card|queue)", 1)
 
 
+@limit(120)
+def test_cut_anywhere(t):
+    """An archive cut after any number of pages is refused, by the kernel or by init."""
+    raw = t.archive("hello")
+    pages = len(raw) // 4096
+    for keep in sorted({1, 2, 3, pages // 4, pages // 2, pages * 3 // 4, pages - 3, pages - 2, pages - 1}):
+        guest = t.boot(archive=raw[:keep * 4096], net="none")
+        status = guest.wait_exit(10)
+        if keep == pages - 1 and status == t.OK:
+            continue  # nothing but the end mark was lost
+        t.check(status in (t.BOOT_FAILED, t.PROGRAM_FAILED), f"{keep} of {pages} pages: status {status}\n{guest.tail()}")
+        guest.stop()
+
+
 MANIFESTS = {
     "unknown word": ("program hello\n  colour blue\n", r"^init: .*2"),
     "no such file": ("program hello\n  file nowhere\n  memory 4M\n", r"^init: .*nowhere"),

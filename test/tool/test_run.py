@@ -170,6 +170,14 @@ def test_failing_program_is_a_failure(t):
 
 
 @limit(30)
+def test_program_that_was_not_built(t):
+    manifest = t.manifest("program nobody-wrote-it\n  memory 4M\n")
+    with Run(t, str(manifest), "--accel", "tcg", "--boot", "pvh") as run:
+        t.equal(run.end(25), 1, "exit status")
+    t.match(run.output(), "there is no program nobody-wrote-it")
+
+
+@limit(30)
 @cases("--publish x", "--net carrier-pigeon", "--boot floppy", "--smp many")
 def test_bad_option(t, case):
     with Run(t, "httpd", "--accel", "tcg", "--timeout", "5", *case.split()) as run:
