@@ -190,7 +190,8 @@ static void received(struct netqueue *from, struct netqueue_buffer *buffer)
 {
     ck_assert_ptr_eq(from, &queue);
     for (unsigned i = 0; i < held_count; i++)
-        ck_assert_ptr_ne(held[i], buffer);
+        if (held[i] == buffer)
+            ck_abort_msg("a buffer came twice");
     held[held_count++] = buffer;
 }
 
