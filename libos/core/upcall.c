@@ -33,8 +33,12 @@ void upcall_init(void)
 
 /* What upcall_entry pops: the 15 general registers as struct exo_context begins, flags, rip. It ends
  * where the red zone begins, so that `ret $128` leaves the stack pointer as it was. */
+struct general {
+    uint64_t word[15];
+};
+
 struct resume {
-    uint64_t general[15];
+    struct general general;
     uint64_t rflags, rip;
 };
 
@@ -42,14 +46,11 @@ struct resume {
  * and the pager is entered one level deeper. */
 static struct resume *context_move(const struct exo_context *from)
 {
-    volatile struct resume *to =
-        (volatile struct resume *)(from->rsp - RED_ZONE - sizeof(struct resume));
-    const uint64_t *source = (const uint64_t *)(const void *)from;
-    for (unsigned i = 0; i < 15; i++)
-        to->general[i] = source[i];
+    struct resume *to = (struct resume *)(from->rsp - RED_ZONE - sizeof(struct resume));
+    to->general = *(const struct general *)(const void *)from;
     to->rflags = from->rflags;
     to->rip = from->rip;
-    return (struct resume *)(uintptr_t)to;
+    return to;
 }
 
 struct resume *upcall_handle(unsigned depth)

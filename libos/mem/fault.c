@@ -12,8 +12,25 @@
 #define ERROR_WRITE 2u
 #define ERROR_FETCH 16u
 
-/* Neighbours come along, as far as they are empty: one crossing for what would be several faults. */
-#define AROUND_BYTES (16ull * EXO_PAGE_SIZE)
+/*
+ * Neighbours come along, as far as they are empty: one crossing for what would be several
+ * faults. Few at first, since a thread's stack or a small heap needs no more; twice as many
+ * each time that a fault continues where the last one stopped, up or down.
+ */
+#define AROUND_LEAST (4ull * EXO_PAGE_SIZE)
+#define AROUND_MOST (16ull * EXO_PAGE_SIZE)
+
+static uint64_t last_start, last_end; /* what the last fault was given */
+
+static uint64_t around_bytes(uint64_t page)
+{
+    static uint64_t bytes;
+    if (page != last_end && page + EXO_PAGE_SIZE != last_start)
+        bytes = AROUND_LEAST;
+    else if (bytes < AROUND_MOST)
+        bytes *= 2;
+    return bytes;
+}
 
 static bool page_empty(uint64_t page)
 {
@@ -23,7 +40,8 @@ static bool page_empty(uint64_t page)
 /* The longest empty piece around `page` in its aligned block and its region. */
 static void around(const struct region *region, uint64_t page, uint64_t *start, uint64_t *end)
 {
-    uint64_t low = page & ~(AROUND_BYTES - 1), high = low + AROUND_BYTES;
+    uint64_t bytes = around_bytes(page);
+    uint64_t low = page & ~(bytes - 1), high = low + bytes;
     low = low < region->start ? region->start : low;
     high = high > region->end ? region->end : high;
     *start = page;
@@ -32,6 +50,8 @@ static void around(const struct region *region, uint64_t page, uint64_t *start, 
         *start -= EXO_PAGE_SIZE;
     while (*end < high && page_empty(*end))
         *end += EXO_PAGE_SIZE;
+    last_start = *start;
+    last_end = *end;
 }
 
 static bool page_give(const struct region *region, uint64_t page)
