@@ -6,7 +6,7 @@ from pathlib import Path
 
 from .. import build, setup
 from ..common import Problem, say, shown
-from . import profile, suite_boot, suite_net
+from . import profile, suite_boot, suite_micro, suite_net
 from .figures import Figures, table
 from .linux import Linux
 from .subjects import Own, network_choose
@@ -14,12 +14,13 @@ from .subjects import Own, network_choose
 # Subjects of this system, unless others are asked for.
 SUITES = {
     "boot": (suite_boot.boot, ["httpd"]),
+    "micro": (suite_micro.micro, ["micro"]),
     "http": (suite_net.http, ["httpd"]),
     "udp": (suite_net.udp, ["echo", "echo-sockets"]),
     "stream": (suite_net.stream, ["stream"]),
     "flood": (suite_net.flood, ["echo", "echo-sockets"]),
 }
-LINUX_SERVERS = {"boot": ["nginx"], "http": ["nginx"], "udp": ["echo"], "stream": ["stream"], "flood": ["echo"]}
+LINUX_SERVERS = {"boot": ["nginx"], "micro": ["micro"], "http": ["nginx"], "udp": ["echo"], "stream": ["stream"], "flood": ["echo"]}
 
 
 class Bench:
@@ -72,6 +73,8 @@ def bench_command(arguments):
     try:
         for name in names:
             SUITES[name][0](bench, bench.subjects(name))
+    except (OSError, EOFError) as error:
+        raise Problem(f"a guest or the way to it was lost: {error}") from error
     finally:
         bench.figures.close()
         if bench.figures.all:

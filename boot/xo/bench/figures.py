@@ -71,14 +71,18 @@ class Figures:
         self.notes.append(text)
         print(yellow(f"note: {text}"), file=sys.stderr, flush=True)
 
-    def get(self, suite, name, subject):
-        return next((figure for figure in self.all
-                     if (figure.suite, figure.name, figure.subject) == (suite, name, subject)), None)
+    def suites(self):
+        return list(dict.fromkeys(figure.suite for figure in self.all))
 
-    def rows(self):
-        """(suite, name, unit, kind) in order of first appearance, and subjects."""
-        rows = list(dict.fromkeys((f.suite, f.name, f.unit, f.kind) for f in self.all))
-        return rows, list(dict.fromkeys(f.subject for f in self.all))
+    def of(self, suite):
+        """{name: {subject: Figure}} of a suite, and its subjects, both in order of appearance."""
+        rows, subjects = {}, {}
+        for figure in self.all:
+            if figure.suite == suite:
+                rows.setdefault(figure.name, {})[figure.subject] = figure
+                subjects[figure.subject] = None
+        # Ratios ("a/b") stand behind what they are ratios of.
+        return rows, sorted(subjects, key=lambda name: "/" in name)
 
     def close(self):
         if self._file:
@@ -86,27 +90,34 @@ class Figures:
             self._file = None
 
 
+def cell(figure):
+    """Median and range as a person reads them; a ratio that its spread swallows is not shown."""
+    if not figure:
+        return ""
+    if figure.unit == "ratio":
+        return "–" if figure.note else f"{shown(figure.median)} ({spread(figure)})"
+    text = shown(figure.median) + (f" ({spread(figure)})" if len(figure.values) > 1 else "")
+    return text + (" *" if figure.note else "")
+
+
 def table(figures, stream=sys.stdout):
-    """The table, a column for each subject: median (min – max)."""
-    rows, subjects = figures.rows()
-    lines = [["", "unit", *subjects]]
-    suite = None
-    for row in rows:
-        if row[0] != suite:
-            suite = row[0]
-            lines.append([f"[{suite}]"] + [""] * (len(subjects) + 1))
-        cells = []
-        for subject in subjects:
-            figure = figures.get(row[0], row[1], subject)
-            text = "" if not figure else shown(figure.median)
-            if figure and len(figure.values) > 1:
-                text += f" ({spread(figure)})"
-            cells.append(text + (" *" if figure and figure.note else ""))
-        lines.append([f"  {row[1]}", row[2], *cells])
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    for number, line in enumerate(lines):
-        text = "  ".join([line[0].ljust(widths[0]), line[1].ljust(widths[1]),
-                          *(cell.rjust(width) for cell, width in zip(line[2:], widths[2:]))]).rstrip()
-        print(bold(text, stream) if number == 0 or line[0].startswith("[") else text, file=stream)
-    for note in dict.fromkeys([*(f"{f.subject}, {f.name}: {f.note}" for f in figures.all if f.note), *figures.notes]):
+    """A table for each suite, a column for each subject."""
+    for suite in figures.suites():
+        rows, subjects = figures.of(suite)
+        lines = [[suite, "unit", *subjects]]
+        for name, found in rows.items():
+            lines.append([f"  {name}", next(iter(found.values())).unit, *(cell(found.get(one)) for one in subjects)])
+        widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+        for number, line in enumerate(lines):
+            text = "  ".join([line[0].ljust(widths[0]), line[1].ljust(widths[1]),
+                              *(text.rjust(width) for text, width in zip(line[2:], widths[2:]))]).rstrip()
+            print(bold(text, stream) if number == 0 else text, file=stream)
+        print(file=stream)
+    for note in notes(figures):
         print(f"* {note}", file=stream)
+
+
+def notes(figures):
+    """What a reader has to know beside the numbers."""
+    about = [f"{f.suite}, {f.name}, {f.subject}: {f.note}" for f in figures.all if f.note]
+    return list(dict.fromkeys([*figures.notes, *about]))

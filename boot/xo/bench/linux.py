@@ -109,6 +109,12 @@ def _modules(tree):
     return [(f"modules/{name}.ko", files[name]) for name in order]
 
 
+def micro():
+    """The program of the suite `micro`."""
+    sources = [host.SOURCE / "guest" / name for name in ("micro_linux.c", "micro_posix.c", "micro.h")]
+    return host.made("linux-micro", sources, ["-static", "-pthread"])
+
+
 def _initramfs(tree, folder):
     modules = _modules(tree)
     programs = {"usr/sbin/nginx": tree / "usr/sbin/nginx", "usr/bin/redis-server": tree / "usr/bin/redis-check-rdb"}
@@ -117,6 +123,7 @@ def _initramfs(tree, folder):
     files = [("init", host.made("linux-init", [source / "init.c"], static), 0o755),
              *((name, host.made(f"linux-{name}", [host.SOURCE / "guest" / f"{name}.c"], static), 0o755)
                for name in ("echo", "stream")),
+             ("micro", micro(), 0o755),
              ("etc/nginx.conf", source / "nginx.conf", 0o644), ("etc/redis.conf", source / "redis.conf", 0o644),
              ("lib64/ld-linux-x86-64.so.2", (tree / "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2").resolve(), 0o755)]
     files += [(name, path, 0o755) for name, path in programs.items()]
@@ -170,6 +177,9 @@ class Linux:
 
     def marks(self):
         return []
+
+    def micro_elf(self):
+        return Elf(micro(), "micro")
 
     def lean(self, network, works, least):
         return self

@@ -20,6 +20,7 @@ class Load:
         words = [str(host.client(client)), *map(str, options), "-t", str(seconds)]
         words += ["-g"] if gate else []
         self._limit = seconds + 30
+        self._running = running
         with running.inside():
             self.process = subprocess.Popen(
                 [*words, address, str(port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -27,6 +28,7 @@ class Load:
 
     def ready(self):
         if self.process.stdout.readline() != "ready\n":
+            self._running.alive()
             raise Problem(f"the load client failed: {self.process.stderr.read().strip()}")
 
     def release(self):
@@ -40,6 +42,7 @@ class Load:
             self.process.wait(self._limit)
         except subprocess.TimeoutExpired:
             raise Problem("the load client did not end") from None
+        self._running.alive()
         if not line.startswith("{"):
             raise Problem(f"the load client failed: {self.process.stderr.read().strip()}")
         return json.loads(line)

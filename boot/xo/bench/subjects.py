@@ -17,6 +17,7 @@ from .elf import Elf
 
 ADDRESS = "10.0.2.15"
 BOOT_LIMIT = 60
+CRASH = re.compile(r"init: crash|exo: panic|.*Kernel panic")
 KERNEL_BASE = 0xffffffff80000000
 
 # Subjects that need more than their own manifest: the suites ask them for the same things
@@ -25,24 +26,24 @@ PROGRAM = """\
 {include}program {name}
   file {file}
   memory {memory}
-  net mac={mac} ip={address}/24 gateway=10.0.2.2 broadcast
+  {net}
   {more}
   console yes
-  publish {protocol} {port}
 """
 # name: (file, memory, more lines, protocol, port)
 BUILT_IN = {
     "httpd": ("httpd", "24M", "args -r /www\n  archive yes", "tcp", 80),
     "echo-sockets": ("bench-echo", "8M", "", "udp", 7),
     "stream": ("bench-stream", "16M", "", "tcp", 9),
+    "micro": ("bench-micro", "16M", "", "", 0),
 }
 
 
 def _built_in(name, folder, at):
     file, memory, more, protocol, port = BUILT_IN[name]
     include = f"include {os.path.relpath(www(folder), at)} as www\n" if "/www" in more else ""
-    return PROGRAM.format(include=include, name=name, file=file, memory=memory, mac=MAC, address=ADDRESS,
-                          more=more, protocol=protocol, port=port)
+    net = f"net mac={MAC} ip={ADDRESS}/24 gateway=10.0.2.2 broadcast\n  publish {protocol} {port}" if port else ""
+    return PROGRAM.format(include=include, name=name, file=file, memory=memory, net=net, more=more)
 
 
 def www(folder):
@@ -115,6 +116,9 @@ class Own:
         return found + [(f"main-of-{elf.label}", elf.address("main"), elf.at(elf.address("main"), 32))
                         for elf in programs]
 
+    def micro_elf(self):
+        return Elf(manifests.elf_path("bench-micro", self.folder), "micro")
+
     def lean(self, network, works, least):
         """This subject with no more memory for its program than it needs to serve."""
         text = self.path.read_text(encoding="utf-8")
@@ -179,6 +183,15 @@ class Running:
                 if self.tap and mac:
                     self.tap.neighbour(address, mac)
             self._stack = stack.pop_all()
+
+    def alive(self):
+        """A guest that crashed or ended has no figures."""
+        lines = self.guest.lines
+        crash = next((i for i, text in enumerate(lines) if CRASH.match(text)), None)
+        if crash is None and self.guest.exit_status is None:
+            return
+        told = "\n".join("    | " + text for text in (lines[-10:] if crash is None else lines[crash:crash + 12]))
+        raise Problem(f"{self.subject.name} did not survive the load ({verdict(self.guest.exit_status)}):\n{told}")
 
     def inside(self):
         return self.tap.inside() if self.tap else contextlib.nullcontext()

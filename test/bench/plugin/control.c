@@ -92,11 +92,11 @@ static void dump_say(void)
 
 static bool mark_take(char *text)
 {
-    char name[32], hex[2 * MARK_BYTES + 1];
+    char name[64], hex[2 * MARK_BYTES + 1];
     unsigned long long vaddr;
     uint8_t bytes[MARK_BYTES];
     unsigned length = 0;
-    if (sscanf(text, "%31s %llx %64s", name, &vaddr, hex) != 3)
+    if (sscanf(text, "%63s %llx %64s", name, &vaddr, hex) != 3)
         return false;
     for (; sscanf(hex + 2 * length, "%2hhx", &bytes[length]) == 1; length++)
         if (length + 1 == MARK_BYTES || !hex[2 * length + 2])

@@ -10,7 +10,7 @@
 
 #define INSN_BYTES 15u
 #define MARK_BYTES 32u
-#define MARKS_MAX 32u
+#define MARKS_MAX 64u
 
 struct counted { /* an instruction; its counter lies beside, so that those are dense */
     uint64_t vaddr;
@@ -25,7 +25,7 @@ struct totals { /* the order is that of the control protocol */
 };
 
 struct mark {
-    char name[32];
+    char name[64];
     uint64_t vaddr;
     uint8_t bytes[MARK_BYTES];
     unsigned length;

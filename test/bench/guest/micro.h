@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One primitive at a time, repeated between two functions that do nothing: the counting
+ * plugin keeps the totals of their first execution, and the host divides the
+ * difference by the number in their names. The loop and the call of the primitive are in
+ * it: about 6 instructions.
+ */
+#ifndef MICRO_H
+#define MICRO_H
+
+#include <stdio.h>
+
+#define MICRO_WARM 8
+
+/* Their bodies differ, so that no compiler makes one function of two. */
+#define MICRO_MARK(function, number)                                                              \
+    __attribute__((noinline, noclone, used)) static void function(void)                           \
+    {                                                                                             \
+        __asm__ volatile("movl %0, %%eax" : : "i"(number) : "eax");                               \
+    }
+
+#define MICRO(name, times)                                                                        \
+    MICRO_MARK(micro_begin_##name##__##times, __COUNTER__)                                        \
+    MICRO_MARK(micro_end_##name##__##times, __COUNTER__)                                          \
+    static void micro_run_##name(void)                                                            \
+    {                                                                                             \
+        void (*volatile call)(void) = name;                                                       \
+        void (*function)(void) = call;                                                            \
+        for (int i = 0; i < MICRO_WARM; i++)                                                      \
+            function();                                                                           \
+        micro_begin_##name##__##times();                                                          \
+        for (int i = 0; i < times; i++)                                                           \
+            function();                                                                           \
+        micro_end_##name##__##times();                                                            \
+    }
+
+/* The primitives that POSIX has (micro_posix.c): the same file on Linux and on our libos. */
+void micro_posix(void);
+
+/* Those that need faults delivered as signals, which our libos does not do yet. */
+void micro_signals(void);
+
+__attribute__((noreturn)) void micro_fail(const char *what);
+
+#endif

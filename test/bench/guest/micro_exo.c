@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* Plans: what the kernel's interface itself costs. */
+#include "micro.h"
+
+#include <errno.h>
+#include <exo/abi.h>
+#include <libos/plan.h>
+#include <libos/plan_ops.h>
+#include <libos/start.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static uint64_t spare; /* a page whose tables exist and where nothing is mapped */
+
+/* Into the kernel and back with nothing to do. */
+static void enter_nothing(void)
+{
+    exo_enter(PLAN_INFO->sq_head, 0, 0);
+}
+
+static void nops(unsigned count)
+{
+    struct plan_buffer buffer;
+    struct plan *plan = plan_begin(&buffer);
+    for (unsigned i = 0; i < count; i++)
+        plan_nop(plan, word_number(i));
+    if (plan_run(plan))
+        micro_fail("plan");
+}
+
+static void plan_1_nop(void)
+{
+    nops(1);
+}
+
+static void plan_16_nops(void)
+{
+    nops(16);
+}
+
+/* A frame taken, mapped, unmapped and given back: four operations, one crossing. */
+static void plan_map_unmap(void)
+{
+    struct plan_buffer buffer;
+    struct plan *plan = plan_begin(&buffer);
+    struct frame_ref frame = plan_alloc(plan, 1, 0);
+    plan_map(plan, env_self(), spare, frame, 1, EXO_READ | EXO_WRITE);
+    plan_unmap(plan, env_self(), spare, 1);
+    plan_free(plan, frame, 1);
+    int error = plan_run(plan);
+    if (error) {
+        errno = -error;
+        micro_fail("plan of a mapping");
+    }
+}
+
+MICRO(enter_nothing, 2000)
+MICRO(plan_1_nop, 1000)
+MICRO(plan_16_nops, 1000)
+MICRO(plan_map_unmap, 1000)
+
+int main(void)
+{
+    volatile char *pages = mmap(NULL, 2 * EXO_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (pages == MAP_FAILED)
+        micro_fail("mmap");
+    pages[0] = pages[EXO_PAGE_SIZE] = 1;
+    spare = (uint64_t)pages + EXO_PAGE_SIZE;
+    munmap((void *)spare, EXO_PAGE_SIZE);
+    micro_run_enter_nothing();
+    micro_run_plan_1_nop();
+    micro_run_plan_16_nops();
+    micro_run_plan_map_unmap();
+    micro_posix();
+    printf("done\n");
+    fflush(stdout);
+    for (;;) /* the machine would end, and the counts with it */
+        sleep(3600);
+}
