@@ -44,7 +44,8 @@ def _configure(folder, used):
 def build(targets=()):
     """Build everything (or the named targets); the folder of the results."""
     # The ports first and visibly: meson would make them without a word.
-    used = f"{ports.musl(compiler())}\n{ports.lwip()}\n"
+    # And check, which may have been installed after meson found that it was not there.
+    used = f"{ports.musl(compiler())}\n{ports.lwip()}\ncheck {Path('/usr/include/check.h').exists()}\n"
     folder = build_folder()
     _configure(folder, used)
     # If a meson.build changed: configure anew, without meson's long speech.
