@@ -104,8 +104,8 @@ void libos_panic(const char *format, ...)
     __builtin_trap(); /* the upcall reports it, with this stack */
 }
 
-/* Pages of the buffer may be scattered over memory, so it is named by virtual page; a buffer word runs over
- * consecutive pages. */
+/* Pages of the buffer may be scattered over memory, so it is named by virtual page; a buffer
+ * word runs over consecutive pages. */
 void console_put(const char *bytes, size_t size)
 {
     static struct exo_op cells[2];

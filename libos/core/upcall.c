@@ -31,8 +31,8 @@ void upcall_init(void)
     control->entry = (uint64_t)upcall_entry;
 }
 
-/* What upcall_entry pops: the 15 general registers as struct exo_context begins, flags, rip. It ends
- * where the red zone begins, so that `ret $128` leaves the stack pointer as it was. */
+/* What upcall_entry pops: the 15 general registers as struct exo_context begins, flags, rip. It
+ * ends where the red zone begins, so that `ret $128` leaves the stack pointer as it was. */
 struct general {
     uint64_t word[15];
 };

@@ -34,16 +34,18 @@ struct ustar {
 };
 
 /*
- * How much memory the index needs, for the caller to supply: entries and bytes of names. False if the archive is
- * corrupt: then bad_offset and *reason say where and how.
+ * How much memory the index needs, for the caller to supply: entries and bytes of names. False if
+ * the archive is corrupt: then bad_offset and *reason say where and how.
  */
 bool ustar_measure(struct ustar *ustar, const void *bytes, size_t size, size_t *entries,
                    size_t *names, const char **reason);
-/* Fills the index in ustar->entries and ustar->names, which the caller has set, with their capacities. */
+/* Fills the index in ustar->entries and ustar->names, which the caller has set, with their
+ * capacities. */
 void ustar_index(struct ustar *ustar);
 /* By name without leading '/'; "" is the root. NULL if there is none. */
 const struct ustar_entry *ustar_find(const struct ustar *ustar, const char *name);
-/* The entries directly in a directory, in order: the index of the first at or behind `from`, or count. */
+/* The entries directly in a directory, in order: the index of the first at or behind `from`, or
+ * count. */
 size_t ustar_child(const struct ustar *ustar, const struct ustar_entry *directory, size_t from);
 static inline const char *ustar_name(const struct ustar *ustar, const struct ustar_entry *entry)
 {

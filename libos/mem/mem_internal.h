@@ -28,7 +28,8 @@
 
 extern struct regions mem_regions;
 extern struct mem_usage mem_count;
-/* For a plan that is run at once, outside the pager: nothing in this layer lets another thread run. */
+/* For a plan that is run at once, outside the pager: nothing in this layer lets another thread
+ * run. */
 extern struct plan_buffer mem_plan;
 
 /* The pager. False: the access was wrong, or there is no memory (which is logged). */
@@ -36,7 +37,8 @@ bool mem_fault(uint64_t address, uint64_t error);
 /* Says what is known about an address whose fault ends the program. */
 void mem_explain(uint64_t address);
 
-/* Page tables (tables.c): donates what is missing for the chunk that holds the address. 0 or -EXO_E_... */
+/* Page tables (tables.c): donates what is missing for the chunk that holds the address. 0 or
+ * -EXO_E_... */
 int tables_ensure(uint64_t address);
 bool tables_present(uint64_t address);
 /* The page-table entry of a page whose chunk is present. */
@@ -45,7 +47,8 @@ static inline const volatile uint64_t *table_entry(uint64_t address)
     return (const volatile uint64_t *)TABLE_WINDOW + ((address - MEM_LOW) >> EXO_PAGE_SHIFT);
 }
 
-/* Maps new frames at `count` pages (within one chunk) that are empty: one run if possible, else several. */
+/* Maps new frames at `count` pages (within one chunk) that are empty: one run if possible, else
+ * several. */
 int pages_populate(uint64_t address, uint32_t count, unsigned perm, bool one_run, uint64_t *frame);
 /* Unmaps and frees every page in the range. */
 void pages_drop(uint64_t start, uint64_t end);

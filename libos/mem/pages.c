@@ -39,8 +39,8 @@ int pages_populate(uint64_t address, uint32_t count, unsigned perm, bool one_run
 }
 
 /*
- * Calls visit() for each longest run of pages in [start, end) with consecutive frames (if `same_frames`)
- * or just present ones.
+ * Calls visit() for each longest run of pages in [start, end) with consecutive frames (if
+ * `same_frames`) or just present ones.
  */
 static void runs_visit(uint64_t start, uint64_t end, bool same_frames,
                        void (*visit)(uint64_t address, uint64_t frame, uint32_t count, unsigned perm),

@@ -39,7 +39,8 @@ bool regions_free(const struct regions *regions, uint64_t start, uint64_t end);
 bool regions_add(struct regions *regions, struct region added);
 /* Cuts [start, end) out of whatever is there. Needs room for 1. */
 bool regions_cut(struct regions *regions, uint64_t start, uint64_t end);
-/* Sets the rights of everything in [start, end); false if there is a hole, or no room for 2 more. */
+/* Sets the rights of everything in [start, end); false if there is a hole, or no room for 2
+ * more. */
 bool regions_protect(struct regions *regions, uint64_t start, uint64_t end, uint8_t perm);
 
 #endif

@@ -62,9 +62,9 @@ static uint8_t perm_of(int prot)
 }
 
 /*
- * Whether that much memory can be promised now. Pages come by demand, and what was promised before may not have been
- * asked for yet, so this is no guarantee; but a program that keeps asking hears ENOMEM here, where it can be
- * handled, and not from the pager.
+ * Whether that much memory can be promised now. Pages come by demand, and what was promised before
+ * may not have been asked for yet, so this is no guarantee; but a program that keeps asking hears
+ * ENOMEM here, where it can be handled, and not from the pager.
  */
 static bool memory_there(uint64_t length, uint8_t perm, int flags)
 {

@@ -41,9 +41,9 @@ void ring_init(void);
 long ring_wait(uint64_t deadline);
 
 /*
- * Runs a plan of operations that end at once, from any depth, without dispatching anybody's completions.
- * cells[0] is the header's place; its tag and flags are filled in. 0, or the error of the first operation that failed, with its
- * completion in *failed.
+ * Runs a plan of operations that end at once, from any depth, without dispatching anybody's
+ * completions. cells[0] is the header's place; its tag and flags are filled in. 0, or the error of
+ * the first operation that failed, with its completion in *failed.
  */
 int ring_run_nested(struct exo_op *cells, unsigned operations, struct exo_completion *failed);
 

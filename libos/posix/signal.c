@@ -157,8 +157,9 @@ static void handler_call(int signal, siginfo_t *info, ucontext_t *context)
 }
 
 /*
- * SIGCANCEL, where the thread was interrupted: the C library's handler looks at the place and whether
- * cancellation is asynchronous, and if so replaces it by that of a function that does not return.
+ * SIGCANCEL, where the thread was interrupted: the C library's handler looks at the place and
+ * whether cancellation is asynchronous, and if so replaces it by that of a function that does not
+ * return.
  */
 static void cancel_deliver(struct thread *self, uint64_t rip)
 {
@@ -221,8 +222,9 @@ static void context_export(ucontext_t *to, const struct exo_context *from)
     r[REG_CR2] = (long long)from->address;
 }
 
-/* On the faulting thread's stack, as if the faulting instruction had called it. A handler that returns
- * has not made the fault go away in a way that we could resume from, so it ends the program. */
+/* On the faulting thread's stack, as if the faulting instruction had called it. A handler that
+ * returns has not made the fault go away in a way that we could resume from, so it ends the
+ * program. */
 static _Noreturn void fault_call(const struct exo_context *context)
 {
     int signal = fault_signal[context->vector];
@@ -236,7 +238,8 @@ static _Noreturn void fault_call(const struct exo_context *context)
 
 bool signal_fault(struct exo_context *context)
 {
-    /* A fault inside the libos is a bug here or a bad pointer from the program: both are reported, not handled. */
+    /* A fault inside the libos is a bug here or a bad pointer from the program: both are
+     * reported, not handled. */
     if (context->vector >= 32 || libos_nesting != 0)
         return false;
     int signal = fault_signal[context->vector];

@@ -52,7 +52,8 @@ long libos_syscall(long n, long a, long b, long c, long d, long e, long f)
     syscall_function *function = (unsigned long)n < CALLS ? table[n] : NULL;
     if (function == NULL)
         return missing(n);
-    /* libos_enter() and libos_leave(), without calls around which the arguments would have to be kept. */
+    /* libos_enter() and libos_leave(), without calls around which the arguments would have to
+     * be kept. */
     ring_guard();
     long result = function(a, b, c, d, e, f);
     if (libos_slice_ended || completion_pending())

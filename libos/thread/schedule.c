@@ -122,7 +122,8 @@ static struct thread *next_take(void)
     return next;
 }
 
-/* Nobody can run: waits in the kernel for the next completion or deadline, unless a poller has work. */
+/* Nobody can run: waits in the kernel for the next completion or deadline, unless a poller has
+ * work. */
 static void idle(void)
 {
     if (!kicked) {

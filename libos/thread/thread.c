@@ -204,8 +204,8 @@ int __set_thread_area(void *pointer)
 /* ---- the end ----------------------------------------------------------------------------------- */
 
 /*
- * On the dying thread's stack, inside the libos. The word is zeroed and its waiter made ready here, but
- * nobody runs (and frees this stack) before thread_schedule() has left it for good.
+ * On the dying thread's stack, inside the libos. The word is zeroed and its waiter made ready
+ * here, but nobody runs (and frees this stack) before thread_schedule() has left it for good.
  */
 void thread_exit(void)
 {

@@ -19,10 +19,11 @@ struct file;
 struct plan;
 
 /*
- * Any function may be NULL: the call then fails with -EINVAL (-ENOTTY for ioctl, -ENOTDIR for entries), `ready` is always
- * readable and writable. Results are 0 or more, or a negative errno value. Functions that would
- * have to wait look at file->flags & O_NONBLOCK and either return -EAGAIN or park the
- * thread themselves (thread_wait; pass -EINTR on). The caller holds a reference meanwhile.
+ * Any function may be NULL: the call then fails with -EINVAL (-ENOTTY for ioctl, -ENOTDIR for
+ * entries), `ready` is always readable and writable. Results are 0 or more, or a negative errno
+ * value. Functions that would have to wait look at file->flags & O_NONBLOCK and either return
+ * -EAGAIN or park the thread themselves (thread_wait; pass -EINTR on). The caller holds a
+ * reference meanwhile.
  */
 struct file_ops {
     long (*readv)(struct file *file, const struct iovec *iov, int count);
@@ -33,13 +34,15 @@ struct file_ops {
     unsigned (*ready)(struct file *file); /* POLLIN, POLLOUT, POLLERR, POLLHUP ... as they stand */
     int (*ioctl)(struct file *file, unsigned long request, void *argument);
     long (*entries)(struct file *file, void *buffer, size_t size); /* getdents64 */
-    /* The bytes where they lie, page-aligned, for as long as the program runs: zero-copy sends and mmap. */
+    /* The bytes where they lie, page-aligned, for as long as the program runs: zero-copy sends
+     * and mmap. */
     int (*view)(struct file *file, const void **bytes, size_t *size);
     int (*path)(struct file *file, char *buffer, size_t size); /* of a directory, for openat() */
     void (*close)(struct file *file); /* the last reference went; frees the file */
 };
 
-/* Somebody who wants to hear when a file's readiness may have changed: an epoll entry, a poll() call. */
+/* Somebody who wants to hear when a file's readiness may have changed: an epoll entry, a poll()
+ * call. */
 struct file_watch {
     void (*notify)(struct file_watch *watch, unsigned ready);
     struct file *file;
@@ -65,7 +68,8 @@ static inline struct file *file_hold(struct file *file)
     return file;
 }
 
-/* Drops a reference; the last one takes the watches off (after notify(POLLNVAL)) and calls close(). */
+/* Drops a reference; the last one takes the watches off (after notify(POLLNVAL)) and calls
+ * close(). */
 void file_release(struct file *file);
 
 /* Tells the watches. `ready` is what the file knows to be ready now, as ops->ready() would say. */
@@ -90,8 +94,8 @@ struct file *fd_get(int fd);
 struct file *fd_peek(int fd);
 int fd_close(int fd);
 
-/* The bytes of an open file where they lie, page-aligned and frozen; -EINVAL if the file has no such place. For
- * applications too: takes and leaves the libos itself. */
+/* The bytes of an open file where they lie, page-aligned and frozen; -EINVAL if the file has no
+ * such place. For applications too: takes and leaves the libos itself. */
 int fs_view(int fd, const void **bytes, size_t *size);
 
 /* ---- memory for files and other small things of the libos ----------------------

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One line on the console from inside the libos: no stdio, no allocation. Understands %s %d %u %x %lu %lx %ld %c
- * and %%. Lost without a console.
+ * One line on the console from inside the libos: no stdio, no allocation. Understands %s %d %u %x
+ * %lu %lx %ld %c and %%. Lost without a console.
  */
 #ifndef LIBOS_LOG_H
 #define LIBOS_LOG_H

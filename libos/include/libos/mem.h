@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The address space of the program: regions, demand paging, and runs of
- * physical memory for devices. All functions take and leave the libos themselves, except the ones that say
- * otherwise. Addresses and lengths are in bytes, multiples of the page size.
+ * The address space of the program: regions, demand paging, and runs of physical memory for
+ * devices. All functions take and leave the libos themselves, except the ones that say otherwise.
+ * Addresses and lengths are in bytes, multiples of the page size.
  */
 #ifndef LIBOS_MEM_H
 #define LIBOS_MEM_H
@@ -11,9 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* `count` physically consecutive frames, zeroed, mapped at consecutive pages, readable and writable, there
- * until mem_unmap_run(): never paged, safe for DMA and inside the libos. Gives the first frame's number in *frame. NULL if there is no
- * such memory. */
+/* `count` physically consecutive frames, zeroed, mapped at consecutive pages, readable and
+ * writable, there until mem_unmap_run(): never paged, safe for DMA and inside the libos. Gives
+ * the first frame's number in *frame. NULL if there is no such memory. */
 void *mem_map_run(uint32_t count, uint64_t *frame);
 void mem_unmap_run(void *address, uint32_t count);
 
@@ -23,10 +23,12 @@ void *mem_map_eager(size_t bytes);
 /* The frame mapped at an address of demand-paged or run memory; 0 if none is. Inside the libos. */
 uint64_t mem_frame_at(const void *address);
 
-/* Makes sure that each page in the range is mapped (and writable if `write`). 0, -EFAULT or -ENOMEM. Inside the libos. */
+/* Makes sure that each page in the range is mapped (and writable if `write`). 0, -EFAULT or
+ * -ENOMEM. Inside the libos. */
 int mem_touch(const void *address, size_t bytes, bool write);
 
-/* Address space under mmap(): see sys/mman.h for the meaning of prot and flags. Inside the libos. */
+/* Address space under mmap(): see sys/mman.h for the meaning of prot and flags. Inside the
+ * libos. */
 long mem_mmap(uint64_t address, uint64_t length, int prot, int flags, const void *file_bytes,
               uint64_t file_size);
 long mem_mremap(uint64_t address, uint64_t old_length, uint64_t new_length, int flags);

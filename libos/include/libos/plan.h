@@ -158,8 +158,8 @@ static inline uint64_t plan_ref_bit(struct plan_ref ref)
     return ref.op < 0 ? 0 : 1ull << ref.op;
 }
 
-/* The next operation waits for those in `operations` (plan_bit(a) | plan_bit(b) ...) instead of the one
- * before it, and starts under `condition` (EXO_START_...). */
+/* The next operation waits for those in `operations` (plan_bit(a) | plan_bit(b) ...) instead of
+ * the one before it, and starts under `condition` (EXO_START_...). */
 static inline void plan_after(struct plan *plan, uint64_t operations, uint8_t condition)
 {
     plan->next_after = operations;
@@ -192,8 +192,8 @@ void plan_push(struct plan *plan);
 long plan_flush(void);
 /* Puts it into the ring and enters. What becomes of it, its targets hear. */
 long plan_submit(struct plan *plan);
-/* Submits, waits for its end (no other thread runs meanwhile) and keeps the results. 0, or the error of the
- * first operation that failed, or of the refusal. Targets set before are not used. */
+/* Submits, waits for its end (no other thread runs meanwhile) and keeps the results. 0, or the
+ * error of the first operation that failed, or of the refusal. Targets set before are not used. */
 int plan_run(struct plan *plan);
 /* The pieces of plan_run(), for those who wait in another way: `run` must live until
  * run->ended. */
@@ -221,8 +221,8 @@ static inline uint64_t plan_ref_value(const struct plan *plan, struct plan_ref r
     return ref.index == 0 ? plan->results[ref.op].value : plan->results[ref.op].more;
 }
 
-/* Donates frames for at least `count` more plan slots that hold plans of that many cells: every plan that has not
- * ended keeps one. plan_run() does so itself when it must. 0 or -EXO_E_... */
+/* Donates frames for at least `count` more plan slots that hold plans of that many cells: every
+ * plan that has not ended keeps one. plan_run() does so itself when it must. 0 or -EXO_E_... */
 int plan_slots_add(unsigned cells, unsigned count);
 
 /* The text of an error, negative or positive, and the name of an operation. */

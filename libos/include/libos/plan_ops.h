@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One function for every operation of abi.h, which says what each does and how it fails. Included by
- * plan.h. Frames, words, ticks and handles may be results of earlier operations;
- * everything else sets the price of a plan and is a plain number.
+ * One function for every operation of abi.h, which says what each does and how it fails. Included
+ * by plan.h. Frames, words, ticks and handles may be results of earlier operations; everything
+ * else sets the price of a plan and is a plain number.
  */
 #ifndef LIBOS_PLAN_OPS_H
 #define LIBOS_PLAN_OPS_H
@@ -393,8 +393,8 @@ static inline struct length_ref plan_net_rx(struct plan *plan, struct handle_ref
     return (struct length_ref){ plan_result_of(plan, 0) };
 }
 
-/* A packet from `count` buffer words; `checksum` is 0 or EXO_TX_CSUM(start, offset). The queue is a plain
- * handle: its reference would need the word that the second buffer takes. */
+/* A packet from `count` buffer words; `checksum` is 0 or EXO_TX_CSUM(start, offset). The queue
+ * is a plain handle: its reference would need the word that the second buffer takes. */
 static inline struct op_ref plan_net_tx(struct plan *plan, uint32_t queue, const uint64_t *buffers,
                                         unsigned count, uint64_t checksum)
 {
