@@ -199,6 +199,30 @@ static void timeouts(void)
     close(server);
 }
 
+static void pairs(void)
+{
+    int fd[2];
+    char bytes[8];
+    pthread_t thread;
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, fd) == 0);
+    CHECK(write(fd[0], "there", 5) == 5 && read(fd[1], bytes, 8) == 5);
+    CHECK(write(fd[1], "back", 4) == 4 && recv(fd[0], bytes, 8, MSG_PEEK) == 4);
+    struct pollfd in = { .fd = fd[0], .events = POLLIN };
+    CHECK(poll(&in, 1, 0) == 1 && read(fd[0], bytes, 8) == 4 && poll(&in, 1, 0) == 0);
+    CHECK(pthread_create(&thread, NULL, sink, &fd[1]) == 0);
+    static uint8_t much[200000]; /* more than fits: the writer has to wait */
+    uint64_t *result;
+    CHECK(write(fd[0], much, sizeof much) == sizeof much);
+    CHECK(shutdown(fd[0], SHUT_WR) == 0);
+    pthread_join(thread, (void **)&result);
+    CHECK(result[0] == sizeof much);
+    free(result);
+    close(fd[0]);
+    CHECK(send(fd[1], "x", 1, MSG_NOSIGNAL) == -1 && errno == EPIPE);
+    close(fd[1]);
+    CHECK(socketpair(AF_UNIX, SOCK_DGRAM, 0, fd) == -1 && errno == EPROTONOSUPPORT);
+}
+
 /* ---- datagrams ------------------------------------------------------------------------- */
 
 static void datagrams(void)
@@ -368,7 +392,8 @@ static const struct check_case cases[] = {
     { "stream", stream },     { "bulk", bulk },           { "sends_files", sends_files },
     { "refused", refused },   { "reset", reset },         { "timeouts", timeouts },
     { "datagrams", datagrams }, { "epoll_modes", epoll_modes }, { "selects", selects },
-    { "many", many },         { "names", names },         { NULL, NULL },
+    { "many", many },         { "names", names },         { "pairs", pairs },
+    { NULL, NULL },
 };
 
 int main(int argc, char **argv)
