@@ -29,7 +29,7 @@ static void compare(void)
 START_TEST(test_random)
 {
     srand((unsigned)_i + 1);
-    for (int step = 0; step < 5000; step++) {
+    for (int step = 0; step < 3000; step++) {
         struct thread *t = &thread[rand() % THREADS];
         if (rand() % 3 == 0 && timers_first() != NULL) {
             timers_remove(timers_first());
@@ -54,7 +54,7 @@ int main(void)
 {
     Suite *suite = suite_create("timers");
     TCase *cases = tcase_create("timers");
-    tcase_add_loop_test(cases, test_random, 0, 10);
+    tcase_add_loop_test(cases, test_random, 0, 4);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
