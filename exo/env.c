@@ -136,6 +136,8 @@ void env_start(struct env *env, uint64_t rip, uint64_t rsp, uint64_t argument)
     env->from_syscall = false;
     env->state = ENV_RUNNING;
     env->credit_at = clock_now();
+    env->info->frames_used = env->frames_used; /* true before its first crossing, too */
+    env->info->frames_limit = env->frames_limit;
 }
 
 void env_stop(struct env *env, uint64_t reason, uint64_t word, uint64_t other)
