@@ -31,6 +31,8 @@ SYSCALL(openat)
     struct file *file;
     int error = path_at(a, (const char *)b, path);
     if (error == 0)
+        error = device_open(path, (int)c, &file);
+    if (error == -ENOENT)
         error = fs_open(path, (int)c, (mode_t)d, &file);
     return error < 0 ? error : fd_install(file, 0, ((int)c & O_CLOEXEC) != 0);
 }
@@ -57,7 +59,10 @@ SYSCALL(newfstatat)
         return sys_fstat(a, c, 0, 0, e, f);
     char path[FS_PATH_MAX];
     int error = path_at(a, name, path);
-    return error < 0 ? error : fs_stat(path, (struct stat *)c);
+    if (error < 0)
+        return error;
+    error = device_path_stat(path, (struct stat *)c);
+    return error == -ENOENT ? fs_stat(path, (struct stat *)c) : error;
 }
 
 SYSCALL(stat)

@@ -61,6 +61,11 @@ void console_open(void);
 /* What the C library's exit leaves in the line buffer. */
 void console_flush(void);
 
+/* Names under /dev; -ENOENT for all others. */
+struct stat;
+int device_open(const char *path, int flags, struct file **file);
+int device_path_stat(const char *path, struct stat *stat);
+
 /* NULL-safe: the file behind a descriptor while one call uses it. */
 #define FILE_OR_RETURN(name, fd)                                                                   \
     struct file *name = fd_get((int)(fd));                                                         \

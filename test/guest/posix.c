@@ -317,6 +317,21 @@ static void directories(void)
         closedir(dir);
 }
 
+static void devices(void)
+{
+    unsigned char buffer[32] = { 1 }, other[32];
+    struct stat stat_of;
+    int fd = open("/dev/zero", O_RDWR);
+    CHECK(fd >= 0 && read(fd, buffer, 32) == 32 && buffer[0] == 0 && write(fd, buffer, 9) == 9);
+    CHECK(close(fd) == 0 && (fd = open("/dev/null", O_RDWR)) >= 0);
+    CHECK(read(fd, buffer, 32) == 0 && write(fd, buffer, 32) == 32 && close(fd) == 0);
+    CHECK((fd = open("/dev/urandom", O_RDONLY)) >= 0 && read(fd, buffer, 32) == 32);
+    CHECK(read(fd, other, 32) == 32 && memcmp(buffer, other, 32) != 0);
+    CHECK(write(fd, buffer, 1) == -1 && errno == EBADF && close(fd) == 0);
+    CHECK(stat("/dev/null", &stat_of) == 0 && S_ISCHR(stat_of.st_mode));
+    CHECK(open("/dev/nothing", O_RDONLY) == -1 && errno == ENOENT);
+}
+
 static void *pipe_writer(void *argument)
 {
     static char block[1000];
@@ -431,7 +446,7 @@ int main(int argc, char **argv)
         { "heap", heap },     { "mapping", mapping }, { "moving", moving }, { "runs", runs },
         { "plans", plans },   { "full-rings", full_rings },
         { "faults-with-full-rings", faults_with_full_rings },       { "files", files },
-        { "directories", directories }, { "pipes", pipes }, { "clocks", clocks }, { "numbers", numbers },
+        { "directories", directories }, { "devices", devices }, { "pipes", pipes }, { "clocks", clocks }, { "numbers", numbers },
         { "signals", signals }, { NULL, NULL },
     };
     return check_main(cases, argc, argv);
