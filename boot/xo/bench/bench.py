@@ -2,11 +2,13 @@
 """./xo bench: chooses suites and subjects, runs them, prints and keeps the figures."""
 
 import signal
+import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 from .. import build, setup
-from ..common import Problem, say, shown
-from . import profile, suite_boot, suite_micro, suite_net
+from ..common import ROOT, Problem, say, shown
+from . import flame, page, profile, suite_boot, suite_micro, suite_net, svg
 from .figures import Figures, table
 from .linux import Linux
 from .subjects import Own, network_choose
@@ -23,6 +25,16 @@ SUITES = {
 LINUX_SERVERS = {"boot": ["nginx"], "micro": ["micro"], "http": ["nginx"], "udp": ["echo"], "stream": ["stream"], "flood": ["echo"]}
 
 
+@dataclass
+class Profile:
+    suite: str
+    title: str
+    subject: str
+    lines: list      # of profile.Line
+    tree: tuple      # of flame.tree()
+    total: float
+
+
 class Bench:
     """One run: what to measure and where the figures go."""
 
@@ -35,7 +47,8 @@ class Bench:
         self.memory = arguments.only is None and not arguments.profile
         self.profiling = arguments.profile
         self.figures = Figures(arguments.json)
-        self.profiles = []           # (suite, title, subject's name, lines)
+        self.profiles = []
+        self.linux = None
         self.network = arguments.net if arguments.net != "auto" else network_choose(self.figures)
         self._arguments = arguments
 
@@ -44,13 +57,20 @@ class Bench:
         names = arguments.subject.split(",") if arguments.subject else list(SUITES[suite][1])
         if arguments.vs and arguments.vs not in names:
             names.append(arguments.vs)
-        return [Linux(self.folder, LINUX_SERVERS[suite]) if name == "linux" else Own(name, self.folder)
-                for name in names]
+        subjects = [Linux(self.folder, LINUX_SERVERS[suite]) if name == "linux" else Own(name, self.folder)
+                    for name in names]
+        self.linux = next((one for one in subjects if one.name == "linux"), self.linux)
+        return subjects
 
     def profile_add(self, suite, title, subject, counts, done, running):
-        lines = profile.profile(counts, subject.profile_elves(running), done)
-        self.profiles.append((suite, title, subject.name, lines))
+        elves = subject.profile_elves(running)
+        lines = profile.profile(counts, elves, done)
+        tree, total = flame.tree(counts, profile.images_of_pages(counts, elves), done)
+        self.profiles.append(Profile(suite, title, subject.name, lines, tree, total))
         print(profile.text(lines, f"{title}: {subject.name}"), flush=True)
+        path = self.folder / "bench" / f"profile-{suite}-{subject.name}.svg"
+        path.write_text(svg.flame_file(title, tree, total), encoding="utf-8")
+        say(f"flame graph: {shown(path)}")
 
 
 def _interrupted(number, frame):
@@ -62,6 +82,19 @@ def _suites(arguments):
         if name not in SUITES:
             raise Problem(f"there is no suite {name}", f"give some of: {', '.join(SUITES)}")
     return arguments.suite or list(SUITES)
+
+
+def _about(bench, names):
+    """What a page says about how its figures came to be."""
+    def first(*words):
+        return subprocess.run(words, stdout=subprocess.PIPE, text=True, check=False).stdout.splitlines()[0:1] or ["?"]
+    commit = first("git", "-C", str(ROOT), "log", "-1", "--format=%h of %cs: %s")[0]
+    lines = [f"Commit {commit}. {first('qemu-system-x86_64', '--version')[0]}, emulated, one core, virtio-net over "
+             f"{'a tap in a private network' if bench.network == 'tap' else 'user networking'}; {bench.runs} runs of each figure, "
+             f"{bench.seconds:g} s for a rate."]
+    if bench.linux:
+        lines.append("Linux guest: " + ", ".join(bench.linux.packages_shown()) + ", open_file_cache on.")
+    return lines
 
 
 def bench_command(arguments):
@@ -79,6 +112,9 @@ def bench_command(arguments):
         bench.figures.close()
         if bench.figures.all:
             table(bench.figures)
+    if arguments.html:
+        page.write(arguments.html, bench.figures, bench.profiles, _about(bench, names))
+        say(f"page: {shown(Path(arguments.html))}")
     if arguments.json:
         say(f"figures: {shown(Path(arguments.json))}")
     return 0
@@ -95,4 +131,5 @@ def arguments_add(part):
     part.add_argument("--net", choices=["auto", "tap", "user"], default="auto",
                       help="how clients reach guests (auto: tap when root)")
     part.add_argument("--profile", action="store_true", help="where the instructions go, by function")
+    part.add_argument("--html", metavar="FILE", help="a page with tables and charts, complete in itself")
     part.add_argument("--json", metavar="FILE", help="one JSON object a line for each figure")

@@ -154,8 +154,10 @@ class Linux:
         self._append = f"{BOOT_WORDS} {words} -- {' '.join(servers)}"
         self._servers = servers
 
-    def packages(self):
-        return (self.tree / "packages").read_text().split()
+    def packages_shown(self):
+        """The packages that matter, with their versions."""
+        names = [name.split("_") for name in (self.tree / "packages").read_text().split()]
+        return [f"{name[0]} {name[1]}" for name in names if name[0].startswith(("linux-image", "nginx", "redis"))]
 
     def serves(self, protocol, port):
         return (protocol, port) in self._ports()

@@ -29,7 +29,7 @@ def difference(before, after):
             if count > before.get(key, (0, 0))[0]}
 
 
-def _images_of_pages(counts, elves):
+def images_of_pages(counts, elves):
     """Which file each page of executed code comes from."""
     scores = {}
     for vaddr, page, code in counts:
@@ -65,7 +65,7 @@ def place_shown(path):
 
 def profile(counts, elves, units):
     """[Line], the dearest first, for each of `units` units of work."""
-    images = _images_of_pages(counts, elves)
+    images = images_of_pages(counts, elves)
     insns, rep = Tally(), Tally()
     for (vaddr, page, _), (count, kind) in counts.items():
         elf = images[(page, vaddr >> 12)]
@@ -101,4 +101,4 @@ def text(lines, title, limit=25):
     return "\n".join(out) + "\n"
 
 
-__all__ = ["Line", "difference", "place_shown", "profile", "text"]
+__all__ = ["Line", "images_of_pages", "difference", "place_shown", "profile", "text"]
