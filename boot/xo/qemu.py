@@ -7,7 +7,6 @@ that keeps every line; readiness is a line from the guest and nothing else."""
 
 import ctypes
 import json
-import os
 import re
 import signal
 import socket
