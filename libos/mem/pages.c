@@ -3,6 +3,7 @@
  * Putting frames behind pages and taking them away, by plans. Looks only at page
  * tables; what a page is for is the regions' business.
  */
+#include <libos/log.h>
 #include <libos/plan.h>
 
 #include "../plan/ring.h"
@@ -78,8 +79,9 @@ static unsigned drop_pairs;
 
 static void drop_flush(void)
 {
-    if (drop_pairs > 0)
-        plan_run(drop_plan);
+    int error = drop_pairs > 0 ? plan_run(drop_plan) : 0;
+    if (error < 0) /* pinned by a device, say: the frames are out of reach, which must not pass in silence */
+        libos_log("memory could not be given back: %s", exo_error_text(error));
     drop_plan = plan_begin(&mem_plan);
     plan_unordered(drop_plan, true); /* a pair that fails does not stop the next */
     drop_pairs = 0;
