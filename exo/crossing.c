@@ -39,15 +39,20 @@ bool env_post(struct env *env, const struct exo_completion *completion)
     return true;
 }
 
+static void account_show(struct env *env)
+{
+    struct exo_info *info = env->info;
+    info->frames_used = env->frames_used;
+    info->frames_limit = env->frames_limit;
+    info->places = env->places;
+}
+
 static void finish(struct env *env, uint64_t result)
 {
     env->entering = false;
     env->context.rax = result;
-    struct exo_info *info = env->info;
-    info->sq_head = env->sq_head;
-    info->frames_used = env->frames_used;
-    info->frames_limit = env->frames_limit;
-    info->places = env->places;
+    env->info->sq_head = env->sq_head;
+    account_show(env);
     env->completion_event = false;
     if (env->cq_tail < env->wait_for && env->state == ENV_RUNNING) {
         env->state = ENV_WAITING;
@@ -125,6 +130,7 @@ bool env_continue(struct env *env)
             return false;
         env->state = ENV_RUNNING;
         env->info->wakeups++;
+        account_show(env); /* plans went on while it waited */
     }
     return env->state == ENV_RUNNING;
 }
