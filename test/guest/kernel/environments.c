@@ -365,7 +365,8 @@ static void consoles(void)
 
 static void console_write(void)
 {
-    uint64_t frame = frames_take(1);
+    uint64_t frame = frames_take(2);
+    frames_give_back(frame + 1, 1);
     tables_make(SPARE);
     OK(OP(MAP, SPARE, frame, 1, RW));
     static const char text[] = "by frame number: tab\tcontrol\x1b[31m\rend";
@@ -443,7 +444,7 @@ static void yield(void)
         child_kill(&child);
         frames_give_back(frame, 1);
     }
-    CHECK(first >= 8); /* a slot may end in between */
+    CHECK(first >= 4); /* a slot may end in between, and others may wake */
     OK(OP(YIELD, 0));
     FAILS(HANDLE, OP_ON(77, YIELD, 0));
 }

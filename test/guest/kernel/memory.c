@@ -51,6 +51,19 @@ static bool faults(uint64_t address, enum touch how)
     return faulted && fault_address == address;
 }
 
+/* Gives a frame back and takes that very one again, unless another program was faster. */
+static bool frame_again(uint64_t frame)
+{
+    struct plan_buffer buffer;
+    struct plan *plan = plan_begin(&buffer);
+    plan_free(plan, frame_number(frame), 1);
+    struct frame_ref again = plan_alloc_at(plan, 1, 0, word_number(frame));
+    int error = plan_run(plan);
+    CHECK(error == 0 || error == -EXO_E_NO_FRAMES);
+    CHECK(error < 0 || plan_value(plan, again) == frame);
+    return error == 0;
+}
+
 /* ---- ALLOC and FREE -------------------------------------------------------------------------- */
 
 static void alloc(void)
@@ -60,9 +73,11 @@ static void alloc(void)
     uint64_t one = op_result[0];
     CHECK(one != 0 && account_used() == used + 1);
     FAILS(NO_FRAMES, OP(ALLOC, 1, 0, one));
-    OK(OP(FREE, one, 1));
-    OK(OP(ALLOC, 1, 0, one));
-    CHECK(op_result[0] == one);
+    unsigned tries = 1;
+    while (!frame_again(one)) {
+        one = frames_take(1);
+        CHECK(++tries < 20);
+    }
     OK(OP(FREE, one, 1));
     OK(OP(ALLOC, FULL_RUN, 4, EXO_ANY));
     CHECK(op_result[0] % 16 == 0 && account_used() == used + FULL_RUN);
@@ -183,15 +198,19 @@ static void zeroed(void)
     CHECK(dirty == 0);
     CHECK(same == 64);
     /* By number, too: exactly the frame that was written. */
-    memset((void *)SPARE, 0x5a, PAGE);
+    memset((void *)SPARE, 0x5a, 64 * PAGE);
     OK(OP(UNMAP, SPARE, 64));
-    frames_give_back(frame[0], 1);
-    OK(OP(ALLOC, 1, 0, frame[0]));
-    OK(OP(MAP, SPARE, frame[0], 1, EXO_READ));
-    CHECK(memcmp((void *)SPARE, zero, PAGE) == 0);
-    OK(OP(UNMAP, SPARE, 1));
-    for (unsigned i = 0; i < 64; i++)
+    unsigned again = 0;
+    for (unsigned i = 0; i < 64; i++) {
+        if (!frame_again(frame[i]))
+            continue;
+        OK(OP(MAP, SPARE, frame[i], 1, EXO_READ));
+        CHECK(memcmp((void *)SPARE, zero, PAGE) == 0);
+        OK(OP(UNMAP, SPARE, 1));
         frames_give_back(frame[i], 1);
+        again++;
+    }
+    CHECK(again > 32);
     tables_unmake(SPARE);
 }
 
