@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .. import build, setup
 from ..common import ROOT, Problem, say, shown
-from . import flame, page, profile, suite_boot, suite_micro, suite_net, svg
+from . import flame, gate, page, profile, suite_boot, suite_micro, suite_net, svg
 from .figures import Figures, table
 from .linux import Linux
 from .subjects import Own, network_choose
@@ -45,6 +45,7 @@ class Bench:
         self.counts = arguments.only != "rates"
         self.rates = arguments.only != "counts" and not arguments.profile
         self.memory = arguments.only is None and not arguments.profile
+        self.gate = arguments.gate or arguments.set_budget
         self.profiling = arguments.profile
         self.figures = Figures(arguments.json)
         self.profiles = []
@@ -100,24 +101,35 @@ def _about(bench, names):
 def bench_command(arguments):
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupted)
+    if arguments.gate or arguments.set_budget:
+        arguments.only, arguments.suite = "counts", arguments.suite or list(gate.GATED)
     names = _suites(arguments)
     setup.ensure("run", arguments.yes)
     bench = Bench(arguments, build.build())
+    failed = []
     try:
         for name in names:
-            SUITES[name][0](bench, bench.subjects(name))
+            try:
+                SUITES[name][0](bench, bench.subjects(name))
+            except Problem as problem:      # the other suites still have something to say
+                failed.append(name)
+                bench.figures.say(f"the suite {name} did not finish: {problem}")
     except (OSError, EOFError) as error:
         raise Problem(f"a guest or the way to it was lost: {error}") from error
     finally:
         bench.figures.close()
         if bench.figures.all:
             table(bench.figures)
+    if arguments.set_budget:
+        gate.write(bench.figures)
+    elif arguments.gate:
+        return gate.report(bench.figures) or (1 if failed else 0)
     if arguments.html:
         page.write(arguments.html, bench.figures, bench.profiles, _about(bench, names))
         say(f"page: {shown(Path(arguments.html))}")
     if arguments.json:
         say(f"figures: {shown(Path(arguments.json))}")
-    return 0
+    return 1 if failed else 0
 
 
 def arguments_add(part):
@@ -131,5 +143,7 @@ def arguments_add(part):
     part.add_argument("--net", choices=["auto", "tap", "user"], default="auto",
                       help="how clients reach guests (auto: tap when root)")
     part.add_argument("--profile", action="store_true", help="where the instructions go, by function")
+    part.add_argument("--gate", action="store_true", help="fail when counted work costs more than its budget")
+    part.add_argument("--set-budget", action="store_true", help="make what is counted the budget")
     part.add_argument("--html", metavar="FILE", help="a page with tables and charts, complete in itself")
     part.add_argument("--json", metavar="FILE", help="one JSON object a line for each figure")

@@ -13,10 +13,10 @@ LIMIT = 60      # seconds for one counted load
 
 # (name of the figure, unit, what of the totals)
 PARTS = [
-    ("insns −rep", "insns", lambda totals: totals.norep),
+    ("insns -rep", "insns", lambda totals: totals.norep),
     ("insns", "insns", lambda totals: totals.insns),
-    ("user −rep", "insns", lambda totals: totals.user_norep),
-    ("kernel −rep", "insns", lambda totals: totals.kernel_norep),
+    ("user -rep", "insns", lambda totals: totals.user_norep),
+    ("kernel -rep", "insns", lambda totals: totals.kernel_norep),
     ("crossings", "", lambda totals: totals.syscall),
     ("CR3 loads", "", lambda totals: totals.cr3),
     ("MMIO", "", lambda totals: totals.mmio),
@@ -79,17 +79,18 @@ def measure(figures, suite, name, running, client, port, options, unit, number, 
     watches = running.subject.watches()
     idle = Idle(running, watches)
     values = {}
-    errors = 0
+    errors, why = 0, ""
     for _ in range(runs):
         totals, watched, seconds, result = one(running, client, port, options, number)
         done = result["done"] / scale
         errors += result["errors"]
+        why = result["trouble"] or why
         for part, _, of in PARTS:
             values.setdefault(part, []).append(max(0.0, (of(totals) - idle.rate(of) * seconds) / done))
         for index, label in enumerate(watches):
             rate = idle.watched_rate(index)
             values.setdefault(label, []).append(max(0.0, (watched[index] - rate * seconds) / done))
-    note = f"{errors} of {number * runs} were not answered well" if errors else ""
+    note = f"{errors} of {number * runs} were not answered well ({why or 'lost'})" if errors else ""
     units = {part: of_unit for part, of_unit, _ in PARTS}
     for part, found in values.items():
         figures.add(suite, f"{name}: {part}", running.subject.name,

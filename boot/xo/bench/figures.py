@@ -50,6 +50,18 @@ def spread(figure):
     return low if low == high else f"{low} – {high}"
 
 
+def _count_ratios(row):
+    """Adds what instructions are to Linux's, for a reader; it is no figure of its own."""
+    linux = row.get("linux")
+    if not linux or linux.kind != "count" or not linux.name.endswith("insns -rep") or not linux.median:
+        return []
+    for name, figure in list(row.items()):
+        if name != "linux" and "/" not in name:
+            row[f"{name}/linux"] = Figure(figure.suite, figure.name, f"{name}/linux", "ratio",
+                                          [figure.median / linux.median], "count")
+    return [name for name in row if "/" in name]
+
+
 class Figures:
     """All of a run. They are shown as they come, so that a long run is not silent."""
 
@@ -81,6 +93,8 @@ class Figures:
             if figure.suite == suite:
                 rows.setdefault(figure.name, {})[figure.subject] = figure
                 subjects[figure.subject] = None
+        for row in rows.values():
+            subjects.update(dict.fromkeys(_count_ratios(row)))
         # Ratios ("a/b") stand behind what they are ratios of.
         return rows, sorted(subjects, key=lambda name: "/" in name)
 
@@ -95,7 +109,8 @@ def cell(figure):
     if not figure:
         return ""
     if figure.unit == "ratio":
-        return "–" if figure.note else f"{shown(figure.median)} ({spread(figure)})"
+        text = f"{shown(figure.median)} ({spread(figure)})" if len(figure.values) > 1 else shown(figure.median)
+        return "–" if figure.note else text
     text = shown(figure.median) + (f" ({spread(figure)})" if len(figure.values) > 1 else "")
     return text + (" *" if figure.note else "")
 
@@ -119,5 +134,5 @@ def table(figures, stream=sys.stdout):
 
 def notes(figures):
     """What a reader has to know beside the numbers."""
-    about = [f"{f.suite}, {f.name}, {f.subject}: {f.note}" for f in figures.all if f.note]
+    about = [f"{f.suite}, {f.name.partition(': ')[0]}, {f.subject}: {f.note}" for f in figures.all if f.note]
     return list(dict.fromkeys([*figures.notes, *about]))

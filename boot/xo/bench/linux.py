@@ -157,7 +157,7 @@ class Linux:
     def packages_shown(self):
         """The packages that matter, with their versions."""
         names = [name.split("_") for name in (self.tree / "packages").read_text().split()]
-        return [f"{name[0]} {name[1]}" for name in names if name[0].startswith(("linux-image", "nginx", "redis"))]
+        return [f"{name[0]} {name[1]}" for name in names if name[0].startswith(("linux-image", "nginx"))]
 
     def serves(self, protocol, port):
         return (protocol, port) in self._ports()

@@ -47,8 +47,8 @@ class Page:
     def _instructions(self, suite, unit):
         """Bars of instructions, what the program spends and what the kernel does."""
         groups = []
-        for found, row in self._found(suite, r"(.*): insns −rep"):
-            user = dict(self._found(suite, re.escape(found[1]) + ": user −rep")).values()
+        for found, row in self._found(suite, r"(.*): insns -rep"):
+            user = dict(self._found(suite, re.escape(found[1]) + ": user -rep")).values()
             user = next(iter(user), {})
             lines = []
             for name, figure in row.items():
@@ -104,21 +104,27 @@ class Page:
                                       [(self.styles[name], sorted(points)) for name, points in series.items()],
                                       "offered packets/s", "answered packets/s", diagonal=True))
 
+    @staticmethod
+    def _cell(figure):
+        if not figure or len(figure.values) == 1 or (figure.unit == "ratio" and figure.note):
+            return f"<td>{escape(cell(figure))}</td>"
+        mark = " *" if figure.note and figure.unit != "ratio" else ""
+        return f"<td>{shown(figure.median)}{mark}<small>{spread(figure)}</small></td>"
+
     def _table(self, suite):
+        """Rows below the work that they are about: `what: part`."""
         rows, subjects = self.figures.of(suite)
-        out = ["<div class=scroll><table><thead><tr><th></th><th>unit</th>",
+        out = ["<div class=scroll><table><thead><tr><th></th>",
                *(f"<th>{escape(one)}</th>" for one in subjects), "</tr></thead><tbody>"]
+        above = None
         for name, row in rows.items():
+            what, _, part = name.rpartition(": ")
+            if what and what != above:
+                out.append(f'<tr class=group><td colspan="{len(subjects) + 1}">{escape(what)}</td></tr>')
+            above = what
             unit = next(iter(row.values())).unit
-            out.append(f"<tr><td>{escape(name)}</td><td>{escape(unit)}</td>")
-            for one in subjects:
-                figure = row.get(one)
-                if not figure or figure.unit == "ratio" or len(figure.values) == 1:
-                    out.append(f"<td>{escape(cell(figure))}</td>")
-                else:
-                    mark = " *" if figure.note else ""
-                    out.append(f"<td>{shown(figure.median)}{mark}<small>{spread(figure)}</small></td>")
-            out.append("</tr>")
+            out.append(f"<tr><td>{escape(part)}<small>{escape(unit)}</small></td>"
+                       + "".join(self._cell(row.get(one)) for one in subjects) + "</tr>")
         return "".join([*out, "</tbody></table></div>"])
 
     def _profiles(self):

@@ -26,7 +26,7 @@ def measure(bench, suite, name, running, client, port, options, unit, of):
     rates = {one.subject.name: [] for one in running}
     latencies = {one.subject.name: {} for one in running}
     curves = {}
-    trouble = dict.fromkeys(rates, 0)
+    trouble, why = dict.fromkeys(rates, 0), dict.fromkeys(rates, "lost")
     for _ in range(bench.runs):
         for one in running:
             result = load.run(one, client, port, [*options, "-w", WARM], bench.seconds)
@@ -36,8 +36,9 @@ def measure(bench, suite, name, running, client, port, options, unit, of):
                     latencies[one.subject.name].setdefault(label, []).append(result["latency"][at])
             curves[one.subject.name] = result["latency"]
             trouble[one.subject.name] += result["errors"]
+            why[one.subject.name] = result["trouble"] or why[one.subject.name]
     for subject, values in rates.items():
-        note = f"{trouble[subject]} unanswered or answered badly" if trouble[subject] else ""
+        note = f"{trouble[subject]} unanswered or answered badly ({why[subject]})" if trouble[subject] else ""
         extra = {"latency": curves[subject]} if curves[subject] else {}
         bench.figures.add(suite, f"{name}: rate", subject, unit, values, "rate", note=note, extra=extra)
         for label, found in latencies[subject].items():

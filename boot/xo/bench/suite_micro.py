@@ -79,5 +79,5 @@ def micro(bench, subjects):
             if not norep:
                 bench.figures.say(f"{subject.name} cannot do: {NAMES[name]}")
             else:
-                bench.figures.add("micro", f"{NAMES[name]}: insns −rep", subject.name, "insns", norep, "count")
+                bench.figures.add("micro", f"{NAMES[name]}: insns -rep", subject.name, "insns", norep, "count")
                 bench.figures.add("micro", f"{NAMES[name]}: insns", subject.name, "insns", all_of, "count")

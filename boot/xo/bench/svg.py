@@ -96,17 +96,22 @@ def lines(title, series, x_label, y_label, log_x=False, log_y=False, x_names=Non
 
 
 def bars(title, groups, unit):
-    """Horizontal bars. groups: [(name, [(colour class, user, kernel, text)])]: kernel is the paler part."""
+    """Horizontal bars. groups: [(name, [(colour class, user, kernel, text)])]: kernel is the paler part.
+    Groups too far apart for one scale have one each."""
     rows = sum(len(found) for _, found in groups)
     height = 30 + rows * 20 + len(groups) * 24
-    most = max(user + kernel for _, found in groups for _, user, kernel, _ in found) or 1
+    most = [max(user + kernel for _, user, kernel, _ in found) or 1 for _, found in groups]
+    if max(most) < 12 * min(most):
+        most = [max(most)] * len(most)
+    else:
+        unit += "; each group has a scale of its own"
     room = WIDTH - RIGHT - 4 - 84
     out, at = [], 8
-    for name, found in groups:
+    for (name, found), full in zip(groups, most):
         out.append(_text(2, at + 12, name, "start", "name"))
         at += 20
         for style, user, kernel, text in found:
-            a, b = room * user / most, room * kernel / most
+            a, b = room * user / full, room * kernel / full
             out.append(f'<rect x="2" y="{at}" width="{a:.1f}" height="15" class="bar {style}"/>')
             out.append(f'<rect x="{2 + a:.1f}" y="{at}" width="{b:.1f}" height="15" class="bar pale {style}"/>')
             out.append(_text(8 + a + b, at + 12, text, "start", "tick"))

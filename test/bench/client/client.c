@@ -50,9 +50,10 @@ void result_print(const struct result *result)
                                 0.95, 0.98, 0.99, 0.995, 0.999, 0.9999, 1};
     qsort(latencies, latency_count, sizeof(latencies[0]), compare);
     printf("{\"done\": %llu, \"errors\": %llu, \"bytes\": %llu, \"offered\": %llu, \"seconds\": %.6f, "
-           "\"latency\": {",
+           "\"trouble\": \"%s\", \"latency\": {",
            (unsigned long long)result->done, (unsigned long long)result->errors,
-           (unsigned long long)result->bytes, (unsigned long long)result->offered, result->seconds);
+           (unsigned long long)result->bytes, (unsigned long long)result->offered, result->seconds,
+           result->trouble ? result->trouble : "");
     for (size_t i = 0; latency_count && i < sizeof(at) / sizeof(at[0]); i++) {
         size_t index = (size_t)(at[i] * (double)(latency_count - 1));
         printf("%s\"%g\": %.1f", i ? ", " : "", at[i], (double)latencies[index] / 10);

@@ -37,6 +37,7 @@ struct result {
     uint64_t done, errors, bytes;
     uint64_t offered;      /* floods: sent */
     double seconds;
+    const char *trouble;   /* what the last error was; NULL */
 };
 
 /* Prints the result with the latencies' quantiles in microseconds. */

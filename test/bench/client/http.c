@@ -140,10 +140,14 @@ static void connection_read(struct connection *connection)
             return;
         bool whole = connection->in_body && !connection->body_left;
         if (got <= 0) {
-            answer_done(connection, got == 0 && whole && options.close);
+            bool good = got == 0 && whole && options.close;
+            if (!good)
+                result.trouble = got < 0 ? strerror(errno) : "closed before the end of an answer";
+            answer_done(connection, good);
             return;
         }
         if (!bytes_take(connection, buffer, (size_t)got)) {
+            result.trouble = "not an answer with status 200 and a length";
             answer_done(connection, false);
             return;
         }
@@ -167,6 +171,7 @@ static void connection_event(struct connection *connection, uint32_t events)
     socklen_t size = sizeof(error);
     getsockopt(connection->fd, SOL_SOCKET, SO_ERROR, &error, &size);
     if (error) {
+        result.trouble = strerror(error);
         usleep(1000); /* a server that refuses is not to be hammered */
         answer_done(connection, false);
         return;
@@ -203,8 +208,10 @@ static void phase(struct connection *connections, double seconds, uint64_t count
             request_start(&connections[i]);
     events_until(end);
     result.seconds = (double)(now_ns() - start) / 1e9;
-    if (limit && result.done + result.errors < limit)
-        result.errors += limit - result.done - result.errors; /* never answered */
+    if (limit && result.done + result.errors < limit) {
+        result.errors += limit - result.done - result.errors;
+        result.trouble = "never answered";
+    }
     struct result measured = result;
     stopping = true;
     limit = 0;
