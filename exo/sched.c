@@ -32,9 +32,11 @@ void core_start(struct core *core, struct env *owner)
 
 int64_t env_credit(struct env *env, uint64_t now)
 {
-    int64_t share = (int64_t)((now - env->credit_at) / EXO_CPU_SLOTS * env->cpu_slots);
+    /* The caller's idea of now may be older than that of the one before. */
+    uint64_t passed = now > env->credit_at ? now - env->credit_at : 0;
+    int64_t share = (int64_t)(passed / EXO_CPU_SLOTS * env->cpu_slots);
     int64_t most = (int64_t)(core_this()->slot_ticks * env->cpu_slots);
-    env->credit_at = now;
+    env->credit_at += passed;
     env->credit += share;
     if (env->credit > most)
         env->credit = most;
