@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+"""CPU time: slots are what a program gets, credit is why it wakes at once, and nobody pays for what
+a neighbour leaves behind. QEMU counts instructions here (-icount), so the figures are exact and the
+same on every machine: a microsecond is a thousand guest instructions."""
+
+import re
+
+from xo.testing import limit
+
+
+def _program(name, slots, args):
+    return (f"program {name}\n  file kernel-share\n  args {args}\n  slots {slots}\n  memory 2M\n"
+            "  console yes\n")
+
+
+def _run(t, text, timeout):
+    guest = t.boot("# CPU time\n" + text, icount=True, net="none")
+    t.equal(guest.wait_exit(timeout), t.OK, f"exit status (the last lines:\n{guest.tail()})")
+    return guest
+
+
+def _numbers(guest, name, pattern):
+    found = guest.wait_line(rf"^{name}: {pattern}.*", 1)
+    return [int(number) for number in re.findall(r"\d+", found[0].split(":", 1)[1])]
+
+
+@limit(120)
+def test_slots_are_shares(t):
+    """24 slots beside 7, both computing; the one slot left is init's, who sleeps, and is offered around."""
+    text = _program("large", 24, "spin 640") + _program("small", 7, "spin 640")
+    guest = _run(t, text, 110)
+    spun, large = _numbers(guest, "large", "spun")
+    _, small = _numbers(guest, "small", "spun")
+    t.check(0.97 * spun < large + small <= 1.01 * spun, f"{large} + {small} us were charged of {spun} us")
+    t.check(24 / 8 * 0.93 < large / small < 25 / 7 * 1.07, f"{large} us beside {small} us")
+
+
+@limit(120)
+def test_idle_slots_are_used(t):
+    """Alone, one slot is as good as all."""
+    text = _program("alone", 1, "spin 200") + _program("idle", 30, "sleep 20 9000")
+    guest = _run(t, text, 110)
+    spun, used = _numbers(guest, "alone", "spun")
+    t.check(used > 0.95 * spun, f"{used} us of {spun} us")
+
+
+@limit(120)
+def test_wakes_at_once(t):
+    """Beside a program that computes all the time and has most of the slots."""
+    text = _program("spinner", 24, "spin 600") + _program("sleeper", 4, "sleep 80 5000")
+    guest = _run(t, text, 110)
+    count, middle, most = _numbers(guest, "sleeper", "woke")
+    t.equal(count, 80)
+    t.check(middle <= 20, f"late by {middle} us in the middle")
+    t.check(most <= 200, f"late by {most} us at most")
+
+
+@limit(120)
+def test_credit_is_spent(t):
+    """Who computes all the time has no credit to wake with: it can't have more than its slots."""
+    text = (_program("steady", 24, "spin 640") + _program("greedy", 3, "spin 640") +
+            _program("third", 4, "spin 640"))
+    guest = _run(t, text, 110)
+    spun, steady = _numbers(guest, "steady", "spun")
+    greedy = _numbers(guest, "greedy", "spun")[1]
+    t.check(steady >= 0.72 * spun, f"{steady} us of {spun} us for 24 of 32 slots")
+    t.check(greedy <= 0.15 * spun, f"{greedy} us of {spun} us for 3 of 32 slots")
+
+
+def _work(t, hog):
+    """A worker with half of the slots, and what changes for it once the hog has left its timers: units of work
+    per charged microsecond, and the share of time. The hog may first spend what it has saved."""
+    text = (_program("worker", 16, "work 200 400 400") + _program("hog", 15, hog) + "end-when worker-exit\n")
+    guest = _run(t, text, 110)
+    guest.wait_line("^hog: left 64 timers", 1)
+    units, used = _numbers(guest, "worker", "before")
+    before = units / used
+    units, used = _numbers(guest, "worker", "after")
+    return units / used / before, used / 400000
+
+
+@limit(120)
+def test_sleeping_timers_cost_nobody(t):
+    speed, share = _work(t, "timers 200000 64 0")
+    t.check(speed > 0.99, f"a charged microsecond does {speed:.3f} of what it did")
+    t.check(share > 0.95, f"{share:.3f} of the time")
+
+
+@limit(120)
+def test_ticking_timers_cost_their_owner(t):
+    """64 timers, each every 100 us, beside a worker: what they cost comes out of their owner's slots."""
+    speed, share = _work(t, "timers 200000 64 100")
+    t.check(speed > 0.95, f"a charged microsecond does {speed:.3f} of what it did")
+    t.check(share > 0.47, f"{share:.3f} of the time for 16 of 32 slots")
