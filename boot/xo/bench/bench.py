@@ -111,11 +111,9 @@ def bench_command(arguments):
         for name in names:
             try:
                 SUITES[name][0](bench, bench.subjects(name))
-            except Problem as problem:      # the other suites still have something to say
+            except (Problem, OSError) as problem:      # the other suites still have something to say
                 failed.append(name)
                 bench.figures.say(f"the suite {name} did not finish: {problem}")
-    except (OSError, EOFError) as error:
-        raise Problem(f"a guest or the way to it was lost: {error}") from error
     finally:
         bench.figures.close()
         if bench.figures.all:

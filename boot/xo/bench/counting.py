@@ -69,6 +69,7 @@ def one(running, client, port, options, number, warm=0.3):
         result = client_run.result()
         after, watched_after = running.counter.totals(watches.values())
         seconds = time.monotonic() - began
+    running.alive()
     if not result["done"]:
         raise Problem(f"{running.subject.name} answered nothing ({' '.join(map(str, options))})")
     return after - before, [b - a for a, b in zip(watched, watched_after)], seconds, result

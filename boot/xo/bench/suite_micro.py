@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The suite `micro`: primitives, counted between marks inside the guest. Nothing from
-outside takes part, so there is no idle rate to subtract."""
+"""The suite `micro`: primitives, counted between marks inside the guest. The run is
+closed: nothing from outside takes part, time is the count of instructions, and so every
+run of a build gives the same figures."""
 
 import re
 import time
@@ -8,7 +9,7 @@ import time
 from ..common import Problem, say
 from ..qemu import Guest
 from .counter import Counter
-from .subjects import BOOT_LIMIT
+from .subjects import BOOT_LIMIT, CLOSED
 
 # Names of the functions in test/bench/guest, as a reader should see them.
 NAMES = {
@@ -41,13 +42,13 @@ def _marks(elf):
     return found, times
 
 
-def _run(subject, marks):
+def run(subject, marks):
     """{mark: Totals} of one run."""
     with Counter() as counter:
         for mark in marks:
             counter.mark(*mark)
-        machine = subject.machine(net="none" if subject.name != "linux" else "user",
-                                  memory=subject.memory, extra=counter.extra)
+        machine = subject.machine(net="none", icount=True, memory=subject.memory,
+                                  extra=[*counter.extra, *CLOSED])
         with Guest(machine) as guest:
             counter.go()
             said = guest.wait_line(DONE, BOOT_LIMIT)
@@ -69,7 +70,7 @@ def micro(bench, subjects):
                               "the page fault of a touched page")
         values = {name: ([], []) for name in NAMES if name in times}
         for _ in range(bench.runs):
-            reached = _run(subject, marks)
+            reached = run(subject, marks)
             for name, (norep, all_of) in values.items():
                 if f"end-{name}" in reached and f"begin-{name}" in reached:
                     part = reached[f"end-{name}"] - reached[f"begin-{name}"]
