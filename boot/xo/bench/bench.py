@@ -58,7 +58,10 @@ class Bench:
         names = arguments.subject.split(",") if arguments.subject else list(SUITES[suite][1])
         if arguments.vs and arguments.vs not in names:
             names.append(arguments.vs)
-        subjects = [Linux(self.folder, LINUX_SERVERS[suite]) if name == "linux" else Own(name, self.folder)
+        servers = LINUX_SERVERS[suite]
+        if self.profiling:      # its web server tells the kernel's symbols
+            servers = ["symbols", *dict.fromkeys([*servers, "nginx"])]
+        subjects = [Linux(self.folder, servers) if name == "linux" else Own(name, self.folder)
                     for name in names]
         self.linux = next((one for one in subjects if one.name == "linux"), self.linux)
         return subjects

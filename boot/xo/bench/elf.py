@@ -55,6 +55,10 @@ class Elf:
                 return self.content[offset + vaddr - start:offset + vaddr - start + length]
         return b""
 
+    def holds(self, vaddr, code):
+        """Could these bytes, executed there, be from this file?"""
+        return self.at(vaddr, len(code)) == code
+
     def function(self, vaddr):
         index = bisect.bisect_right(self._starts, vaddr) - 1
         return self._names[index] if index >= 0 else f"0x{vaddr:x}"
@@ -66,6 +70,47 @@ class Elf:
         for other, value in self.addresses.items():
             if other.startswith(name + "."):
                 return value
+        return None
+
+
+class Symbols:
+    """The same for a kernel that tells its symbols itself, as /proc/kallsyms."""
+    path = None
+
+    def __init__(self, text, label):
+        self.label = label
+        named = {}
+        for line in text.splitlines():
+            words = line.split()
+            if len(words) >= 3 and words[1] in "tTwW" and int(words[0], 16):
+                named.setdefault(int(words[0], 16), words[2])
+        self.addresses = {name: address for address, name in named.items()}
+        self._starts = sorted(named)
+        self._names = [named[start] for start in self._starts]
+
+    function = Elf.function
+    address = Elf.address
+
+    @staticmethod
+    def holds(vaddr, code):
+        return bool(vaddr >> 63)
+
+
+class Unnamed:
+    """User code whose functions nobody can name: one entry for all of it."""
+    path = None
+
+    def __init__(self, label, name):
+        self.label, self._name = label, name
+
+    @staticmethod
+    def holds(vaddr, code):
+        return not vaddr >> 63
+
+    def function(self, vaddr):
+        return self._name
+
+    def address(self, name):
         return None
 
 

@@ -6,12 +6,12 @@ import hashlib
 import os
 import re
 import shutil
-from pathlib import Path
+import socket
 
 from ..common import CACHE, Problem, command, say
 from ..qemu import MAC, Machine, verdict
 from . import cpio, host
-from .elf import Elf, needed
+from .elf import Elf, Symbols, Unnamed, needed
 from .subjects import ADDRESS, BOOT_LIMIT, www
 
 FOLDER = CACHE / "bench" / "linux"
@@ -174,8 +174,13 @@ class Linux:
             raise Problem(f"the Linux guest did not become ready ({verdict(guest.exit_status)}):\n{end}")
         return [(ADDRESS, MAC, self._ports())]
 
-    def elves(self):
-        return [Elf(Path(self.tree / "usr/sbin/nginx"), "nginx")]
+    def profile_elves(self, running):
+        """The kernel's symbols from the running guest; Debian's programs come without theirs."""
+        address, port = running.reach("tcp", 80)
+        with running.inside(), socket.create_connection((address, port), 10) as web:
+            web.sendall(b"GET /kallsyms HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n")
+            text = web.makefile("rb").read().decode(errors="replace")
+        return [Symbols(text.partition("\r\n\r\n")[2], "kernel"), Unnamed("programs", "user code and its libraries")]
 
     def marks(self):
         return []

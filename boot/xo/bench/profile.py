@@ -35,7 +35,7 @@ def images_of_pages(counts, elves):
     for vaddr, page, code in counts:
         votes = scores.setdefault((page, vaddr >> 12), Tally())
         for elf in elves:
-            if elf.at(vaddr, len(code)) == code:
+            if elf.holds(vaddr, code):
                 votes[elf] += 1
     return {key: votes.most_common(1)[0][0] if votes else None for key, votes in scores.items()}
 
@@ -44,7 +44,7 @@ def _places(elf, functions):
     """Source files of functions, from the debugging information."""
     wanted = [(name, elf.address(name)) for name in functions]
     wanted = [(name, address) for name, address in wanted if address is not None]
-    if not wanted:
+    if not wanted or not elf.path:
         return {}
     try:
         said = subprocess.run(["addr2line", "-e", str(elf.path)], input="\n".join(f"{a:x}" for _, a in wanted),
