@@ -98,6 +98,8 @@ struct op_info {
     const char *name; /* NULL: no such code */
     uint8_t handle;   /* enum op_kind */
     uint8_t arg[5], result[4];
+    uint64_t forbidden[5]; /* bits that a constant argument can't have: most of the check in one pass */
+    bool counted;     /* an argument's kind excludes 0 (COUNT, PERM): looked at one by one */
     bool waits;       /* can park: a standing plan must descend from such operations */
     bool more;        /* takes EXO_MORE cells */
     int8_t price;     /* the argument that is a number of frames to reserve, or -1 */

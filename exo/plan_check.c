@@ -41,19 +41,27 @@ static int check_reference(const struct plan *plan, unsigned index, uint64_t wor
     return 0;
 }
 
-static int check_value(uint64_t word, uint8_t kind)
+/* What a constant of a kind may be: low <= word <= low + span, and no bit of `misaligned`. */
+static const struct range {
+    uint64_t low, span, misaligned;
+    int error;
+} ranges[] = {
+    [K_ZERO] = {0, 0, 0, -EXO_E_FORM},
+    [K_WORD] = {0, UINT64_MAX, 0, 0},
+    [K_FRAME] = {0, UINT64_MAX, 0, 0},
+    [K_COUNT] = {1, EXO_COUNT_MAX - 1, 0, -EXO_E_RANGE},
+    [K_ADDR] = {0, EXO_USER_END - 1, EXO_PAGE_SIZE - 1, -EXO_E_RANGE},
+    [K_PERM] = {1, 6, 0, -EXO_E_RANGE},
+    [K_BUF] = {0, UINT64_MAX, 0, 0},
+    [K_TICK] = {0, UINT64_MAX, 0, 0},
+    [K_SMALL] = {0, 0xffff, 0, -EXO_E_RANGE},
+    [K_HANDLE] = {0, UINT32_MAX, 0, -EXO_E_HANDLE},
+};
+
+static inline int check_value(uint64_t word, uint8_t kind)
 {
-    switch (kind) {
-    case K_ZERO: return word ? -EXO_E_FORM : 0;
-    case K_COUNT: return word - 1 >= EXO_COUNT_MAX ? -EXO_E_RANGE : 0;
-    case K_ADDR:
-        return word & (EXO_PAGE_SIZE - 1) || word >= EXO_USER_END ? -EXO_E_RANGE : 0;
-    case K_PERM:
-        return word == 0 || word & ~7ull ? -EXO_E_RANGE : 0;
-    case K_SMALL: return word > 0xffff ? -EXO_E_RANGE : 0;
-    case K_HANDLE: return word >> 32 ? -EXO_E_HANDLE : 0;
-    default: return 0;
-    }
+    const struct range *range = &ranges[kind];
+    return word - range->low > range->span || word & range->misaligned ? range->error : 0;
 }
 
 static int check_handle(struct env *env, const struct plan *plan, unsigned index,
@@ -72,24 +80,33 @@ static int check_handle(struct env *env, const struct plan *plan, unsigned index
     return handle_find(env, cell->handle, info->handle) ? 0 : -EXO_E_HANDLE;
 }
 
+/* An argument that is not a plain constant. */
+static int check_used(const struct plan *plan, unsigned index, unsigned k, uint8_t kind)
+{
+    const struct exo_op *cell = &plan->op[index].cell;
+    if (!(cell->uses >> k & 1)) /* arg[4] holds the handle's reference */
+        return k == 4 && cell->uses >> 5 & 1 ? 0 : check_value(cell->arg[k], kind);
+    if (kind == K_ZERO || kind == K_COUNT)
+        return -EXO_E_TYPE;
+    return check_reference(plan, index, cell->arg[k], kind);
+}
+
+static inline bool has_forbidden_bits(const uint64_t arg[5], const uint64_t forbidden[5])
+{
+    return (arg[0] & forbidden[0]) | (arg[1] & forbidden[1]) | (arg[2] & forbidden[2]) |
+           (arg[3] & forbidden[3]) | (arg[4] & forbidden[4]);
+}
+
 static int check_arguments(const struct plan *plan, unsigned index, const struct op_info *info)
 {
     const struct exo_op *cell = &plan->op[index].cell;
-    for (unsigned k = 0; k < 5; k++) {
-        int error;
-        if (cell->uses >> k & 1) {
-            if (info->arg[k] == K_ZERO || info->arg[k] == K_COUNT)
-                return -EXO_E_TYPE;
-            error = check_reference(plan, index, cell->arg[k], info->arg[k]);
-        } else if (k == 4 && cell->uses >> 5 & 1) {
-            continue; /* holds the handle's reference */
-        } else {
-            error = check_value(cell->arg[k], info->arg[k]);
-        }
-        if (error)
-            return error;
-    }
-    return 0;
+    if (!cell->uses && !info->counted && !has_forbidden_bits(cell->arg, info->forbidden))
+        return 0;
+    int error = 0;
+    for (unsigned k = 0; k < 5 && !error; k++)
+        error = cell->uses ? check_used(plan, index, k, info->arg[k])
+                           : check_value(cell->arg[k], info->arg[k]);
+    return error;
 }
 
 /* Edges: only backward, only to operations. `cells` has a bit for every MORE cell so far. */
@@ -136,26 +153,27 @@ static int check_operation(struct env *env, struct plan *plan, unsigned index, u
 
 static int check_header(const struct exo_plan *header)
 {
-    if (header->code != EXO_PLAN || header->flags & ~PLAN_FLAGS_KNOWN)
-        return -EXO_E_FORM;
-    for (unsigned i = 0; i < 6; i++)
-        if (header->zero[i])
-            return -EXO_E_FORM;
-    return 0;
+    const uint64_t *zero = header->zero;
+    uint64_t rest = zero[0] | zero[1] | zero[2] | zero[3] | zero[4] | zero[5];
+    return header->flags & ~PLAN_FLAGS_KNOWN || rest ? -EXO_E_FORM : 0;
+}
+
+static bool descends_from_a_wait(const struct exo_op *cell, uint64_t descends)
+{
+    return op_infos[cell->code].waits || cell->after & descends;
 }
 
 int plan_check(struct env *env, const struct exo_plan *header, struct plan *plan,
                unsigned *bad_cell)
 {
-    uint64_t more = 0, descends = 0; /* bits of operations that wait, or come after one that does */
-    *bad_cell = 0;
+    uint64_t more = 0, descends = 0; /* bits of MORE cells; of operations that wait or come after one */
+    unsigned i = 0;
     int error = check_header(header);
     plan->reserved = 0;
-    for (unsigned i = 0; i < header->cells && !error; i++) {
+    for (; i < header->cells && !error; i++) {
         struct op *op = &plan->op[i];
         op->index = (uint8_t)i;
         op->state = OP_WAITING;
-        *bad_cell = i + 1;
         if (op->cell.code == EXO_MORE) {
             error = check_more(plan, i);
             op->state = OP_CELL;
@@ -163,10 +181,14 @@ int plan_check(struct env *env, const struct exo_plan *header, struct plan *plan
             continue;
         }
         error = check_operation(env, plan, i, more);
-        if (!error && (op_infos[op->cell.code].waits || op->cell.after & descends))
+        if (!(header->flags & EXO_PLAN_STANDING) || error)
+            continue;
+        if (descends_from_a_wait(&op->cell, descends))
             descends |= 1ull << i;
-        else if (!error && header->flags & EXO_PLAN_STANDING)
+        else
             error = -EXO_E_FORM;
     }
+    *bad_cell = i;
+    plan->operations = (~0ull >> (64 - header->cells)) & ~more;
     return error;
 }

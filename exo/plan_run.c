@@ -4,6 +4,8 @@
  * events have ended, posts completions. Works on the kernel's copy only. An operation that waits costs
  * nothing; an event costs O(1) until the plan's owner has the CPU.
  */
+#include <string.h>
+
 #include "env.h"
 #include "plan.h"
 
@@ -65,15 +67,6 @@ static void plan_free(struct plan *plan)
     plan->admitted = 0;
     plan->generation++;
     list_push(&env->pool.free[plan->slot_class], &plan->link);
-}
-
-static uint64_t operation_mask(const struct plan *plan)
-{
-    uint64_t mask = 0;
-    for (unsigned i = 0; i < plan->cells; i++)
-        if (plan->op[i].state != OP_CELL)
-            mask |= 1ull << i;
-    return mask;
 }
 
 static bool all_ended(const struct plan *plan) { return plan->ended == plan->operations; }
@@ -441,6 +434,13 @@ static struct plan *slot_take(struct env *env, unsigned cells)
     return NULL;
 }
 
+/* A cell out of the ring, read once: the program may be writing it at this moment. */
+static inline void cell_copy(const struct env *env, uint64_t index, void *to)
+{
+    memcpy(to, &env->sq[index & (env->sq_size - 1)], sizeof(struct exo_op));
+    __asm__ volatile("" ::: "memory"); /* and the compiler may not look there again */
+}
+
 static void plan_begin(struct env *env, struct plan *plan, const struct exo_plan *header)
 {
     plan->env = env;
@@ -448,7 +448,7 @@ static void plan_begin(struct env *env, struct plan *plan, const struct exo_plan
     plan->cells = (uint8_t)header->cells;
     plan->flags = header->flags;
     plan->work = plan->work_cap = header->work ? header->work : EXO_WORK_DEFAULT;
-    plan->operations = plan->waiting = operation_mask(plan);
+    plan->waiting = plan->operations;
     plan->runnable = plan->ended = plan->failed = plan->unposted = 0;
     plan->on_ready = plan->busy = false;
     plan->cancelled = 0;
@@ -462,7 +462,7 @@ static int admit(struct env *env, const struct exo_plan *header, uint64_t index,
     if (!plan)
         return -EXO_E_NO_SLOT;
     for (unsigned i = 0; i < header->cells; i++)
-        plan->op[i].cell = env->sq[(index + 1 + i) & (env->sq_size - 1)];
+        cell_copy(env, index + 1 + i, &plan->op[i].cell);
     int error = plan_check(env, header, plan, bad_cell);
     uint64_t claimed = (uint64_t)env->frames_used + env->frames_reserved + plan->reserved;
     if (!error && claimed > env->frames_limit)
@@ -479,9 +479,8 @@ static int admit(struct env *env, const struct exo_plan *header, uint64_t index,
 
 uint64_t plan_submit(struct env *env, uint64_t index, uint64_t available)
 {
-    struct exo_op first = env->sq[index & (env->sq_size - 1)];
     struct exo_plan header;
-    __builtin_memcpy(&header, &first, sizeof header);
+    cell_copy(env, index, &header);
     if (header.code != EXO_PLAN || header.cells == 0 || header.cells > EXO_PLAN_MAX ||
         header.cells >= available) /* nothing behind it can be trusted to be a header */
         return refuse(env, &header, 0, -EXO_E_FORM, 0) ? available : 0;
