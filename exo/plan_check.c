@@ -51,7 +51,7 @@ static const struct range {
     [K_FRAME] = {0, UINT64_MAX, 0, 0},
     [K_COUNT] = {1, EXO_COUNT_MAX - 1, 0, -EXO_E_RANGE},
     [K_ADDR] = {0, EXO_USER_END - 1, EXO_PAGE_SIZE - 1, -EXO_E_RANGE},
-    [K_PERM] = {1, 6, 0, -EXO_E_RANGE},
+    [K_PERM] = {1, EXO_NONE - 1, 0, -EXO_E_RANGE},
     [K_BUF] = {0, UINT64_MAX, 0, 0},
     [K_TICK] = {0, UINT64_MAX, 0, 0},
     [K_SMALL] = {0, 0xffff, 0, -EXO_E_RANGE},

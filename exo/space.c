@@ -18,7 +18,7 @@ static unsigned entry_index(uint64_t address, unsigned level)
 
 static uint64_t pte_make(frame_t frame, unsigned perm)
 {
-    return (uint64_t)frame.number << 12 | PTE_PRESENT | PTE_USER |
+    return (uint64_t)frame.number << 12 | PTE_PRESENT | (perm & EXO_NONE ? 0 : PTE_USER) |
            (perm & EXO_WRITE ? PTE_WRITE : 0) | (perm & EXO_EXEC ? 0 : PTE_NX);
 }
 
@@ -64,7 +64,7 @@ int space_lookup(struct env *env, uint64_t address, frame_t *frame, unsigned *pe
     if (!(entry & PTE_PRESENT))
         return -EXO_E_ABSENT;
     frame->number = PTE_FRAME(entry);
-    *perm = EXO_READ | (entry & PTE_WRITE ? EXO_WRITE : 0) | (entry & PTE_NX ? 0 : EXO_EXEC);
+    *perm = !(entry & PTE_USER) ? EXO_NONE : EXO_READ | (entry & PTE_WRITE ? EXO_WRITE : 0) | (entry & PTE_NX ? 0 : EXO_EXEC);
     return 0;
 }
 

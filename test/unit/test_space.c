@@ -158,6 +158,29 @@ START_TEST(random_mappings_match_a_model)
 }
 END_TEST
 
+START_TEST(no_access_keeps_the_frame)
+{
+    uint64_t frame = alloc(1);
+    frame_t found;
+    unsigned perm;
+    tables(BASE);
+    ck_assert_int_eq(map(BASE, frame, 1, EXO_READ | EXO_WRITE), 0);
+    struct exo_op cell = {.code = EXO_PROTECT, .arg = {BASE, 1, EXO_NONE}};
+    ck_assert_int_eq(run(cell, NULL), 0);
+    ck_assert_int_eq(space_lookup(env, BASE, &found, &perm), 0);
+    ck_assert_uint_eq(perm, EXO_NONE);
+    ck_assert_uint_eq(frames[frame].writable, 0);
+    cell.arg[2] = EXO_NONE | EXO_WRITE;
+    ck_assert_int_eq(run(cell, NULL), -EXO_E_RANGE);
+    cell.arg[2] = 0;
+    ck_assert_int_eq(run(cell, NULL), -EXO_E_RANGE);
+    cell.arg[2] = EXO_READ | EXO_WRITE;
+    ck_assert_int_eq(run(cell, NULL), 0);
+    ck_assert_uint_eq(frames[frame].writable, 1);
+    host_check();
+}
+END_TEST
+
 START_TEST(addresses_have_ends)
 {
     uint64_t frame = alloc(2);
@@ -185,6 +208,7 @@ int main(void)
     tcase_add_test(tests, rights_follow_the_frame);
     tcase_add_test(tests, frozen_frames_live_as_long_as_a_right);
     tcase_add_test(tests, random_mappings_match_a_model);
+    tcase_add_test(tests, no_access_keeps_the_frame);
     tcase_add_test(tests, addresses_have_ends);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

@@ -158,7 +158,7 @@ struct exo_completion {
  *
  *   ZERO   must be 0                     WORD   any 64-bit value
  *   FRAME  a frame number                COUNT  1..EXO_COUNT_MAX; never a reference (it sets the price)
- *   ADDR   a page-aligned user address   PERM   EXO_READ | EXO_WRITE | EXO_EXEC
+ *   ADDR   a page-aligned user address   PERM   EXO_READ | EXO_WRITE | EXO_EXEC, or EXO_NONE
  *   BUF    a buffer word, or in a result a length     TICK  an absolute tick
  *   SMALL  0..65535                      HANDLE a handle of the caller
  *
@@ -311,6 +311,7 @@ enum exo_code {
 #define EXO_READ 1u
 #define EXO_WRITE 2u
 #define EXO_EXEC 4u
+#define EXO_NONE 8u /* alone: mapped, and any access faults (the frame stays where UNMAP finds it) */
 
 /* MAP with this frame maps the environment's info page, read-only. */
 #define EXO_INFO_FRAME 0xfffffffffull
