@@ -33,7 +33,7 @@
 #define SYSCALL_LIST_MEMORY(X) X(mmap) X(munmap) X(mremap) X(mprotect) X(madvise) X(brk)
 #define SYSCALL_LIST_THREADS(X)                                                                    \
     X(exit) X(exit_group) X(gettid) X(set_tid_address) X(futex) X(tkill) X(tgkill) X(kill)         \
-    X(rt_sigaction) X(rt_sigprocmask) X(rt_sigpending) X(sigaltstack) X(sched_yield)               \
+    X(rt_sigaction) X(rt_sigprocmask) X(rt_sigpending) X(sigaltstack) X(pause) X(sched_yield)      \
     X(set_robust_list) X(membarrier) X(sched_getaffinity) X(arch_prctl)
 #define SYSCALL_LIST_TIME(X)                                                                       \
     X(clock_gettime) X(clock_getres) X(gettimeofday) X(time) X(nanosleep) X(clock_nanosleep)       \

@@ -95,6 +95,15 @@ SYSCALL(sigaltstack)
     return 0; /* handlers run on the thread's own stack */
 }
 
+SYSCALL(pause)
+{
+    UNUSED6;
+    struct wait_queue queue = { NULL, NULL };
+    if ((thread_current->signals_pending & ~thread_current->signals_blocked) != 0)
+        return -EINTR;
+    return thread_wait(&queue, EXO_NEVER);
+}
+
 /* ---- sending ------------------------------------------------------------------------- */
 
 static void interrupt(struct thread *thread)
