@@ -14,7 +14,7 @@
 
 /* Their bodies differ, so that no compiler makes one function of two. */
 #define MICRO_MARK(function, number)                                                              \
-    __attribute__((noinline, noclone, used)) static void function(void)                           \
+    __attribute__((noinline, used)) static void function(void)                                    \
     {                                                                                             \
         __asm__ volatile("movl %0, %%eax" : : "i"(number) : "eax");                               \
     }
