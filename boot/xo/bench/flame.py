@@ -9,6 +9,7 @@ from collections import Counter as Tally, defaultdict
 
 LEAST = 0.0008     # of the whole: what is less is not drawn
 DEEPEST = 40
+COLOURS = ("f0", "f2", "f3")
 
 
 def _target(vaddr, code):
@@ -87,8 +88,11 @@ def tree(counts, images, units):
     images_of = []
     for number, label in enumerate(sorted(by_image, key=lambda label: -sum(node[1] for node in by_image[label]))):
         nodes = by_image[label]
-        images_of.append((label, sum(node[1] for node in nodes), nodes, f"f{number % 4}"))
-    total = sum(node[1] for node in images_of)
+        images_of.append((label, sum(node[1] for node in nodes), nodes, "f1" if label == "kernel" else COLOURS[number % 3]))
+    total = float(sum(graph.self_cost.values()))
+    rest = total - sum(node[1] for node in images_of)
+    if rest > least:
+        images_of.append(("(too small to draw)", rest, [], ""))
 
     def scaled(node, style=""):
         style = node[3] or style

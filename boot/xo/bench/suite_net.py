@@ -7,7 +7,7 @@ from .subjects import Running
 
 # (name, options of the client, counted units, unit of work)
 HTTP = [
-    ("keep-alive 600 B, 1", ["-c", 1, "-p", "/600"], 2000),
+    ("keep-alive 600 B, 1", ["-c", 1, "-p", "/600"], 4000),
     ("keep-alive 600 B, 16", ["-c", 16, "-p", "/600"], 4000),
     ("keep-alive 600 B, 64", ["-c", 64, "-p", "/600"], 4000),
     ("connection per request, 16", ["-c", 16, "-x", "-p", "/600"], 2000),

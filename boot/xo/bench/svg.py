@@ -135,7 +135,7 @@ def flame(title, root, total, width=900):
         tip = f"{name}: {value:,.0f} ({100 * value / total:.1f} %)"
         out.append(f'<g><title>{escape(tip)}</title><rect x="{left:.1f}" y="{level * row}" width="{max(wide - 0.5, 0.3):.1f}" '
                    f'height="{row - 1}" class="box {style}"/>')
-        letters = int((wide - 6) / 6.3)
+        letters = int((wide - 5) / 5.9)
         if letters > 2:
             text = name if len(name) <= letters else name[:letters - 1] + "…"
             out.append(_text(left + 3, level * row + 13, text, "start", "boxname"))

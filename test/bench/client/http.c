@@ -24,6 +24,7 @@ struct connection {
     uint64_t started;
     size_t head_bytes;   /* of the answer's head so far, without its end */
     bool in_body;
+    bool waiting;        /* for an answer */
     uint64_t body_left;
     char head[HEAD_MAX + 1];
 };
@@ -79,6 +80,7 @@ static void connection_start(struct connection *connection)
 
 static void request_start(struct connection *connection)
 {
+    connection->waiting = true;
     if (connection->fd < 0) {
         connection_start(connection);
         return;
@@ -92,6 +94,7 @@ static void answer_done(struct connection *connection, bool good)
     result.done += good;
     result.errors += !good;
     active--;
+    connection->waiting = false;
     if (!stopping && (!limit || result.done + result.errors <= limit))
         latency_add(now_ns() - connection->started);
     if (!good || options.close)
@@ -203,9 +206,13 @@ static void phase(struct connection *connections, double seconds, uint64_t count
     limit = count;
     issued = 0;
     stopping = false;
-    for (unsigned i = 0; i < options.parallel; i++)
+    active = 0;
+    for (unsigned i = 0; i < options.parallel; i++) {
+        if (connections[i].waiting) /* the pause was too short for its answer */
+            connection_end(&connections[i]);
         if (issue())
             request_start(&connections[i]);
+    }
     events_until(end);
     result.seconds = (double)(now_ns() - start) / 1e9;
     if (limit && result.done + result.errors < limit) {
