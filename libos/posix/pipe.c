@@ -6,6 +6,7 @@
 #include <libos/thread.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "posix_internal.h"
 
@@ -134,6 +135,15 @@ static int pipe_stat(struct file *file, struct stat *stat)
     return 0;
 }
 
+static int pipe_ioctl(struct file *file, unsigned long request, void *argument)
+{
+    struct pipe *pipe = ((struct pipe_end *)file)->pipe;
+    if (request != FIONREAD)
+        return -ENOTTY;
+    *(int *)argument = (int)(pipe->tail - pipe->head);
+    return 0;
+}
+
 static void pipe_close(struct file *file)
 {
     struct pipe *pipe = ((struct pipe_end *)file)->pipe;
@@ -151,10 +161,10 @@ static void pipe_close(struct file *file)
 }
 
 static const struct file_ops reader_ops = {
-    .readv = pipe_readv, .stat = pipe_stat, .ready = reader_ready, .close = pipe_close,
+    .readv = pipe_readv, .stat = pipe_stat, .ready = reader_ready, .ioctl = pipe_ioctl, .close = pipe_close,
 };
 static const struct file_ops writer_ops = {
-    .writev = pipe_writev, .stat = pipe_stat, .ready = writer_ready, .close = pipe_close,
+    .writev = pipe_writev, .stat = pipe_stat, .ready = writer_ready, .ioctl = pipe_ioctl, .close = pipe_close,
 };
 
 SYSCALL(pipe2)

@@ -32,8 +32,11 @@ static syscall_function *const table[CALLS] = {
 static __attribute__((noinline)) long missing(long number)
 {
     static uint8_t told[CALLS / 8];
+    static bool told_strange;
     if (number < 0 || number >= CALLS) {
-        libos_log("libos: system call %ld does not exist", number);
+        if (!told_strange)
+            libos_log("libos: system call %ld does not exist", number);
+        told_strange = true;
         return -ENOSYS;
     }
     if ((told[number / 8] >> number % 8 & 1) == 0) {
