@@ -2,6 +2,8 @@
 """The C library in a guest, from outside: what is in the boot archive is what the program finds,
 what the manifest says is what main() gets, and clocks tell the time of here."""
 
+import time
+
 from xo.testing import limit
 
 
@@ -122,3 +124,30 @@ def test_exits(t):
             t.check(lines in ([], expected), f"{how}: {lines}")
         else:
             t.equal(lines, expected, how)
+
+
+@limit(120)
+def test_library(t):
+    """Memory, pthreads, everything else and clocks, side by side."""
+    before = time.time()
+    guest = t.boot("libc/libc.manifest")
+    status = guest.wait_exit(110)
+    after = time.time()
+    _no_failures(t, guest)
+    t.equal(status, t.OK, f"exit status (the last lines:\n{guest.tail()})")
+    for case in ("memory: ok no-more", "pthreads: ok c11", "misc: ok no-processes", "clocks: ok wall"):
+        guest.wait_line(f"^{case}$", 1)
+    # The machine's clock is this machine's, read to the second.
+    now = float(guest.wait_line(r"^clocks: now ([\d.]+)$", 1)[1])
+    t.check(before - 2 <= now <= after + 2, f"it was {before} to {after} here and {now} there")
+
+
+@limit(60)
+def test_unimplemented_is_named_once(t):
+    guest = t.boot("program misc\n  file libc-misc\n  args no-processes\n  memory 4M\n  console yes\n  expect exit 0\n")
+    t.equal(guest.wait_exit(50), t.OK, f"exit status (the last lines:\n{guest.tail()})")
+    for name in ("fork", "vfork", "execve", "wait4", "mount", "io_setup"):
+        lines = [line for line in guest.lines if line.startswith(f"misc: libos: {name} (")]
+        t.equal(len(lines), 1, f"lines about {name}")
+        t.match(lines[0], "is not implemented$")
+    t.equal(len([line for line in guest.lines if "does not exist" in line]), 1, "lines about a call that cannot be")
