@@ -299,7 +299,8 @@ static void map(void)
     tables_make(SPARE);
     FAILS(RANGE, OP(MAP, SPARE + 1, frame, 1, EXO_READ));
     FAILS(RANGE, OP(MAP, SPARE, frame, 1, 0));
-    FAILS(RANGE, OP(MAP, SPARE, frame, 1, 8));
+    FAILS(RANGE, OP(MAP, SPARE, frame, 1, EXO_NONE | EXO_READ));
+    FAILS(RANGE, OP(MAP, SPARE, frame, 1, 16));
     FAILS(RANGE, OP(MAP, SPARE, frame, 0, EXO_READ));
     FAILS(RANGE, OP(MAP, EXO_USER_END, frame, 1, EXO_READ));
     FAILS(RANGE, OP(MAP, EXO_USER_END - PAGE, frame, 2, EXO_READ));
