@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """./xo bench: chooses suites and subjects, runs them, prints and keeps the figures."""
 
+import contextlib
 import signal
 import subprocess
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ SUITES = {
     "stream": (suite_net.stream, ["stream"]),
     "flood": (suite_net.flood, ["echo", "echo-sockets"]),
 }
+# Network stacks, by the subjects that have them.
+STACKS = {"lwip": ["httpd", "echo-sockets", "stream"], "raw": ["echo"]}
 LINUX_SERVERS = {"boot": ["nginx"], "micro": ["micro"], "http": ["nginx"], "udp": ["echo"], "stream": ["stream"], "flood": ["echo"]}
 
 
@@ -49,6 +52,7 @@ class Bench:
         self.profiling = arguments.profile
         self.figures = Figures(arguments.json)
         self.profiles = []
+        self.failed = []
         self.linux = None
         self.network = arguments.net if arguments.net != "auto" else network_choose(self.figures)
         self._arguments = arguments
@@ -56,6 +60,8 @@ class Bench:
     def subjects(self, suite):
         arguments = self._arguments
         names = arguments.subject.split(",") if arguments.subject else list(SUITES[suite][1])
+        if arguments.stack:
+            names = [name for name in names if any(name in STACKS[stack] for stack in arguments.stack.split(","))]
         if arguments.vs and arguments.vs not in names:
             names.append(arguments.vs)
         servers = LINUX_SERVERS[suite]
@@ -65,6 +71,22 @@ class Bench:
                     for name in names]
         self.linux = next((one for one in subjects if one.name == "linux"), self.linux)
         return subjects
+
+    def serving(self, suite, subjects, protocol, port):
+        """Those that the suite can ask something."""
+        for one in subjects:
+            if not one.serves(protocol, port):
+                self.figures.say(f"{suite}: {one.name} publishes no {protocol} port {port}; it is left out")
+        return [one for one in subjects if one.serves(protocol, port)]
+
+    @contextlib.contextmanager
+    def trying(self, suite, subject):
+        """What one subject can't do does not end the measurement of the others."""
+        try:
+            yield
+        except (Problem, OSError) as problem:
+            self.failed.append(f"{suite} {subject.name}")
+            self.figures.say(f"{suite}, {subject.name}: {problem}")
 
     def profile_add(self, suite, title, subject, counts, done, running):
         elves = subject.profile_elves(running)
@@ -85,6 +107,9 @@ def _suites(arguments):
     for name in arguments.suite:
         if name not in SUITES:
             raise Problem(f"there is no suite {name}", f"give some of: {', '.join(SUITES)}")
+    for name in (arguments.stack or "lwip").split(","):
+        if name not in STACKS:
+            raise Problem(f"there is no network stack {name}", f"there are: {', '.join(STACKS)}")
     return arguments.suite or list(SUITES)
 
 
@@ -109,34 +134,36 @@ def bench_command(arguments):
     names = _suites(arguments)
     setup.ensure("run", arguments.yes)
     bench = Bench(arguments, build.build())
-    failed = []
     try:
         for name in names:
             try:
                 SUITES[name][0](bench, bench.subjects(name))
             except (Problem, OSError) as problem:      # the other suites still have something to say
-                failed.append(name)
-                bench.figures.say(f"the suite {name} did not finish: {problem}")
+                bench.failed.append(name)
+                bench.figures.say(f"the suite {name} did not finish: {problem} {getattr(problem, 'hint', None) or ''}")
     finally:
         bench.figures.close()
         if bench.figures.all:
             table(bench.figures)
+    if not bench.figures.all and not bench.profiles:
+        raise Problem("nothing was measured", "; ".join(bench.figures.notes) or None)
     if arguments.set_budget:
         gate.write(bench.figures)
     elif arguments.gate:
-        return gate.report(bench.figures) or (1 if failed else 0)
+        return gate.report(bench.figures) or (1 if bench.failed else 0)
     if arguments.html:
         page.write(arguments.html, bench.figures, bench.profiles, _about(bench, names))
         say(f"page: {shown(Path(arguments.html))}")
     if arguments.json:
         say(f"figures: {shown(Path(arguments.json))}")
-    return 1 if failed else 0
+    return 1 if bench.failed else 0
 
 
 def arguments_add(part):
     """The options of ./xo bench."""
     part.add_argument("suite", nargs="*", metavar="SUITE", help=f"some of: {', '.join(SUITES)} (default: all)")
     part.add_argument("--subject", metavar="A,B,...", help="programs or manifests of this system, or linux")
+    part.add_argument("--stack", metavar="A,B", help=f"only subjects with these network stacks: {', '.join(STACKS)}")
     part.add_argument("--vs", choices=["linux"], help="beside a Linux guest, made from Debian's packages")
     part.add_argument("--runs", type=int, default=3, metavar="N", help="runs of each figure (3)")
     part.add_argument("--seconds", type=float, default=2, metavar="S", help="length of a run that measures a rate (2)")

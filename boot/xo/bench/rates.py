@@ -21,37 +21,55 @@ def booted(subjects, network):
         yield [stack.enter_context(Running(subject, network)) for subject in subjects]
 
 
+class Samples:
+    """What the runs of one load on one subject gave."""
+
+    def __init__(self):
+        self.rates, self.latencies, self.curve = [], {}, {}
+        self.errors, self.why = 0, "lost"
+
+    def take(self, result, of):
+        self.rates.append(of(result) / result["seconds"])
+        for label, at in QUANTILES.items():
+            if at in result["latency"]:
+                self.latencies.setdefault(label, []).append(result["latency"][at])
+        self.curve = result["latency"]
+        self.errors += result["errors"]
+        self.why = result["trouble"] or self.why
+
+    def figures(self, figures, suite, name, subject, unit):
+        note = f"{self.errors} unanswered or answered badly ({self.why})" if self.errors else ""
+        extra = {"latency": self.curve} if self.curve else {}
+        figures.add(suite, f"{name}: rate", subject, unit, self.rates, "rate", note=note, extra=extra)
+        for label, found in self.latencies.items():
+            figures.add(suite, f"{name}: {label}", subject, "µs", found, "rate")
+
+
 def measure(bench, suite, name, running, client, port, options, unit, of):
     """Interleaved runs of one load; figures of rate and latency, and ratios to the last subject."""
-    rates = {one.subject.name: [] for one in running}
-    latencies = {one.subject.name: {} for one in running}
-    curves = {}
-    trouble, why = dict.fromkeys(rates, 0), dict.fromkeys(rates, "lost")
+    samples = {one.subject.name: Samples() for one in running}
+    alive = list(running)
     for _ in range(bench.runs):
-        for one in running:
-            result = load.run(one, client, port, [*options, "-w", WARM], bench.seconds)
-            rates[one.subject.name].append(of(result) / result["seconds"])
-            for label, at in QUANTILES.items():
-                if at in result["latency"]:
-                    latencies[one.subject.name].setdefault(label, []).append(result["latency"][at])
-            curves[one.subject.name] = result["latency"]
-            trouble[one.subject.name] += result["errors"]
-            why[one.subject.name] = result["trouble"] or why[one.subject.name]
-    for subject, values in rates.items():
-        note = f"{trouble[subject]} unanswered or answered badly ({why[subject]})" if trouble[subject] else ""
-        extra = {"latency": curves[subject]} if curves[subject] else {}
-        bench.figures.add(suite, f"{name}: rate", subject, unit, values, "rate", note=note, extra=extra)
-        for label, found in latencies[subject].items():
-            bench.figures.add(suite, f"{name}: {label}", subject, "µs", found, "rate")
-    ratios(bench, suite, f"{name}: rate", rates)
-    say(f"{suite}, {name}: " + ", ".join(f"{subject} {shown(statistics.median(values))} {unit}"
-                                          for subject, values in rates.items()))
+        for one in list(alive):
+            alive.remove(one)       # and back, unless it fails
+            with bench.trying(f"{suite}, {name}", one.subject):
+                samples[one.subject.name].take(
+                    load.run(one, client, port, [*options, "-w", WARM], bench.seconds), of)
+                alive.append(one)
+    running[:] = alive
+    samples = {subject: found for subject, found in samples.items() if found.rates}
+    for subject, found in samples.items():
+        found.figures(bench.figures, suite, name, subject, unit)
+    if len(samples) > 1:
+        ratios(bench, suite, f"{name}: rate", {subject: found.rates for subject, found in samples.items()})
+    say(f"{suite}, {name}: " + ", ".join(f"{subject} {shown(statistics.median(found.rates))} {unit}"
+                                          for subject, found in samples.items()))
 
 
 def ratios(bench, suite, name, rates):
-    """Every subject against the last one, pair by pair."""
-    *others, last = rates
-    for subject in others:
+    """Every subject against Linux, or else against the last one, pair by pair."""
+    last = "linux" if "linux" in rates else list(rates)[-1]
+    for subject in [one for one in rates if one != last]:
         pairs = [a / b for a, b in zip(rates[subject], rates[last]) if b]
         if not pairs:
             continue

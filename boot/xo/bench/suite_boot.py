@@ -118,7 +118,7 @@ def lines(folder: Path):
 
 
 def boot(bench, subjects):
-    subjects = [one for one in subjects if one.serves("tcp", 80)]
+    subjects = bench.serving("boot", subjects, "tcp", 80)
     for subject in subjects:
         _sizes(bench, subject)
         if bench.counts and not bench.gate:

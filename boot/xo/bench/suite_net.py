@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The suites whose work comes from outside: http, udp, stream, flood."""
 
+import statistics
+
 from ..common import say
-from . import counting, rates
+from . import counting, load, rates
 from .subjects import Running
 
 # (name, options of the client, counted units, unit of work)
@@ -18,26 +20,26 @@ STREAM = [("host to guest", ["-p", "s"], 32 << 20), ("guest to host", ["-p", "g"
 KIB = 1024
 
 
-def _counted(bench, suite, subjects, client, port, cases, unit):
+def _counted(bench, suite, subjects, client, port, cases, unit, scale=1):
     for subject in subjects:
         say(f"{suite}: counting {subject.name} ...")
-        with Running(subject, bench.network, counted=True) as running:
+        with bench.trying(suite, subject), Running(subject, bench.network, counted=True) as running:
             for name, options, number in cases:
                 counting.measure(bench.figures, suite, name, running, client, port, options, unit,
-                                 number, bench.runs)
+                                 number, bench.runs, scale)
 
 
 def _profiles(bench, suite, subjects, client, port, case, unit):
     """The load of one case by function, for every subject."""
     name, options, number = case
     for subject in subjects:
-        with Running(subject, bench.network, counted=True) as running:
+        with bench.trying(suite, subject), Running(subject, bench.network, counted=True) as running:
             counts, done = counting.profiled(running, client, port, options, number)
             bench.profile_add(suite, f"{unit}, {name}", subject, counts, done, running)
 
 
 def http(bench, subjects):
-    subjects = [one for one in subjects if one.serves("tcp", 80)]
+    subjects = bench.serving("http", subjects, "tcp", 80)
     if bench.counts:
         _counted(bench, "http", subjects, "http", 80, HTTP, "request")
     if bench.profiling:
@@ -50,7 +52,7 @@ def http(bench, subjects):
 
 
 def udp(bench, subjects):
-    subjects = [one for one in subjects if one.serves("udp", 7)]
+    subjects = bench.serving("udp", subjects, "udp", 7)
     if bench.counts:
         _counted(bench, "udp", subjects, "udp", 7, UDP, "echo")
     if bench.profiling:
@@ -63,14 +65,9 @@ def udp(bench, subjects):
 
 
 def stream(bench, subjects):
-    subjects = [one for one in subjects if one.serves("tcp", 9)]
+    subjects = bench.serving("stream", subjects, "tcp", 9)
     if bench.counts:
-        for subject in subjects:
-            say(f"stream: counting {subject.name} ...")
-            with Running(subject, bench.network, counted=True) as running:
-                for name, options, number in STREAM:
-                    counting.measure(bench.figures, "stream", name, running, "stream", 9, options, "KiB", number,
-                                     bench.runs, scale=KIB)
+        _counted(bench, "stream", subjects, "stream", 9, STREAM, "KiB", KIB)
     if bench.rates and subjects:
         with rates.booted(subjects, bench.network) as running:
             for name, options, _ in STREAM:
@@ -81,24 +78,25 @@ def stream(bench, subjects):
 FLOOD = [0.5, 1, 2, 4, 8]
 
 
+def _flood_one(bench, one):
+    closed = load.run(one, "udp", 7, ["-c", 64, "-w", rates.WARM], bench.seconds)
+    capacity = closed["done"] / closed["seconds"]
+    bench.figures.add("flood", "capacity", one.subject.name, "packets/s", [capacity], "rate")
+    for times in FLOOD:
+        offered, useful = [], []
+        for _ in range(bench.runs):
+            result = load.run(one, "udp", 7, ["-r", round(capacity * times)], bench.seconds)
+            offered.append(result["offered"] / result["seconds"])
+            useful.append(result["done"] / result["seconds"])
+        bench.figures.add("flood", f"useful at {times:g}x", one.subject.name, "packets/s", useful, "rate",
+                          extra={"offered": statistics.median(offered)})
+    say(f"flood: {one.subject.name} answers {capacity:,.0f} packets/s in a closed loop and "
+        f"{statistics.median(useful):,.0f} at {FLOOD[-1]} times that")
+
+
 def flood(bench, subjects):
     """Useful against offered rate. The capacity is what a closed loop of 64 reaches."""
-    subjects = [one for one in subjects if one.serves("udp", 7)]
-    if not bench.rates or not subjects:
-        return
-    from . import load
-    with rates.booted(subjects, bench.network) as running:
-        for one in running:
-            closed = load.run(one, "udp", 7, ["-c", 64, "-w", rates.WARM], bench.seconds)
-            capacity = closed["done"] / closed["seconds"]
-            bench.figures.add("flood", "capacity", one.subject.name, "packets/s", [capacity], "rate")
-            for times in FLOOD:
-                offered, useful = [], []
-                for _ in range(bench.runs):
-                    result = load.run(one, "udp", 7, ["-r", round(capacity * times)], bench.seconds)
-                    offered.append(result["offered"] / result["seconds"])
-                    useful.append(result["done"] / result["seconds"])
-                bench.figures.add("flood", f"useful at {times:g}x", one.subject.name, "packets/s", useful, "rate",
-                                  extra={"offered": sorted(offered)[len(offered) // 2]})
-            say(f"flood: {one.subject.name} answers {capacity:,.0f} packets/s in a closed loop and "
-                f"{sum(useful) / len(useful):,.0f} at {FLOOD[-1]} times that")
+    for subject in bench.serving("flood", subjects, "udp", 7):
+        if bench.rates:
+            with bench.trying("flood", subject), Running(subject, bench.network) as running:
+                _flood_one(bench, running)
