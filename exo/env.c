@@ -140,6 +140,24 @@ void env_start(struct env *env, uint64_t rip, uint64_t rsp, uint64_t argument)
     env->info->frames_limit = env->frames_limit;
 }
 
+/* Nobody is there to report how the first program ended. */
+static noreturn void first_stopped(const struct env *env)
+{
+    uint64_t reason = env->stop[0];
+    const struct exo_context *c = &env->context;
+    console_printf("exo: the first program stopped: reason %lu, %lu, 0x%lx\n", reason, env->stop[1],
+                   env->stop[2]);
+    if (reason == EXO_STOP_CRASH && env->control)
+        c = &env->control->context[0]; /* of the program's own making, and shown as numbers only */
+    if (reason != EXO_STOP_EXIT) {
+        console_printf("vector %lu  error %lx  address %016lx  rip %016lx  rsp %016lx  rbp %016lx\n",
+                       c->vector, c->error, c->address, c->rip, c->rsp, c->rbp);
+        console_printf("rax %016lx  rbx %016lx  rcx %016lx  rdx %016lx  rsi %016lx  rdi %016lx\n", c->rax,
+                       c->rbx, c->rcx, c->rdx, c->rsi, c->rdi);
+    }
+    machine_exit(reason == EXO_STOP_EXIT && env->stop[1] == 0 ? EXO_POWER_OK : EXO_POWER_FAILED);
+}
+
 void env_stop(struct env *env, uint64_t reason, uint64_t word, uint64_t other)
 {
     if (env->state == ENV_STOPPED || env->state == ENV_DYING)
@@ -155,11 +173,8 @@ void env_stop(struct env *env, uint64_t reason, uint64_t word, uint64_t other)
             op->result[i] = env->stop[i];
         op_end(op, 0);
     }
-    if (!env->parent) {
-        console_printf("exo: the first program stopped: reason %lu, %lu, 0x%lx\n", reason, word,
-                       other);
-        machine_exit(reason == EXO_STOP_EXIT && word == 0 ? EXO_POWER_OK : EXO_POWER_FAILED);
-    }
+    if (!env->parent)
+        first_stopped(env);
 }
 
 /* Saves the interrupted registers at `depth` and aims the program at its upcall entry. */

@@ -20,6 +20,10 @@ void cpu_check(void)
         boot_fail("this processor has no FSGSBASE (Intel since 2012, AMD since 2014; QEMU: -cpu max)");
     if (!(cpuid_read(1, 0).d & 1u << 9))
         boot_fail("this processor has no local APIC");
+    if (!(cpuid_read(1, 0).c & 1u << 26)) /* programs keep their threads' vector state with it */
+        boot_fail("this processor has no XSAVE");
+    if (!(cpuid_read(0x80000001, 0).d & 1u << 11))
+        boot_fail("this processor has no SYSCALL");
 }
 
 bool cpu_has_tsc_deadline(void) { return cpuid_read(1, 0).c & 1u << 24; }
