@@ -136,8 +136,13 @@ void child_build(struct child *child, const void *archive, uint64_t archive_byte
     start_page_fill(info, child->program, &child->elf, archive_bytes);
     if (child->program->console)
         check(child, grant_console(child->env, child->program->name, &info->console), "its console");
-    if (child->program->net.present)
-        check(child, grant_queue(child->env, &child->program->net, &info->queue), "its network queue");
+    if (child->program->net.present) {
+        int error = grant_queue(child->env, &child->program->net, &info->queue);
+        if (error == -EXO_E_HANDLE)
+            give_up("manifest:%u: %s wants a network queue, and this machine has no NIC (virtio-net)",
+                    child->program->line, child->program->name);
+        check(child, error, "its network queue");
+    }
     check(child, build_fresh(&build, LIBOS_START, 1, EXO_READ | EXO_WRITE, page, 0, sizeof(page)),
           "its start page");
     check(child, rings_make(&build), "its rings");
