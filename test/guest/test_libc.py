@@ -135,7 +135,7 @@ def test_library(t):
     after = time.time()
     _no_failures(t, guest)
     t.equal(status, t.OK, f"exit status (the last lines:\n{guest.tail()})")
-    for case in ("memory: ok no-more", "pthreads: ok c11", "misc: ok no-processes", "clocks: ok wall"):
+    for case in ("memory: ok no-more", "pthreads: ok c11", "cancel: ok signals", "misc: ok no-processes", "clocks: ok wall"):
         guest.wait_line(f"^{case}$", 1)
     # The machine's clock is this machine's, read to the second.
     now = float(guest.wait_line(r"^clocks: now ([\d.]+)$", 1)[1])
