@@ -8,6 +8,7 @@
 #include <libos/mem.h>
 #include <libos/netqueue.h>
 #include <libos/start.h>
+#include <libos/thread.h>
 #include <string.h>
 
 #include "stack.h"
@@ -67,6 +68,7 @@ int main(void)
         libos_log("needs a queue and a fixed address: net mac=... ip=A.B.C.D/N");
         return 1;
     }
+    libos_enter(); /* for good: nothing here is to be interrupted by its own completions */
     uint8_t *frame = mem_map_run(1, &number);
     if (!frame || queue_start(info))
         return 1;

@@ -13,7 +13,9 @@
  *                                  +-- netqueue_reply() --> sent, then posted,
  *                                      in one plan and with no wake-up between
  *
- * All functions are called inside the libos, or by a program without threads.
+ * All functions are called inside the libos (thread.h): otherwise the end of a CPU slot may
+ * dispatch completions, and so call receive(), in the middle of one of them. A program that does
+ * nothing else calls libos_enter() once at its start.
  */
 #ifndef LIBOS_NETQUEUE_H
 #define LIBOS_NETQUEUE_H
