@@ -26,6 +26,9 @@
 #define PTE_PRESENT 1ull
 #define PTE_FRAME(pte) ((pte) >> 12 & 0xffffffffffull)
 
+/* Rights of a region's pages: what is there in a guard stays there. */
+#define PAGE_PERM(perm) ((perm) == 0 ? EXO_NONE : (perm))
+
 extern struct regions mem_regions;
 extern struct mem_usage mem_count;
 /* For a plan that is run at once, outside the pager: nothing in this layer lets another thread

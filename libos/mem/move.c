@@ -40,7 +40,7 @@ static int pages_move(uint64_t from, uint64_t to, uint64_t length, unsigned perm
     for (uint64_t done = 0; done < length && error == 0;) {
         uint64_t rest = (length - done) >> EXO_PAGE_SHIFT;
         uint32_t count, most = rest < 512 ? (uint32_t)rest : 512;
-        error = page_move(from + done, to + done, &count, most, perm == 0 ? EXO_READ : perm);
+        error = page_move(from + done, to + done, &count, most, PAGE_PERM(perm));
         done += (uint64_t)count * EXO_PAGE_SIZE;
     }
     return error;

@@ -114,10 +114,7 @@ static void protect_run(uint64_t address, uint64_t frame, uint32_t count, unsign
     (void)frame;
     struct exo_op cells[2];
     struct exo_completion failed;
-    /* The hardware cannot make a page unreadable and keep it: what becomes a guard after
-     * it was used stays readable. */
-    cells[1] = (struct exo_op){ .code = EXO_PROTECT,
-                                .arg = { address, count, perm == 0 ? EXO_READ : perm } };
+    cells[1] = (struct exo_op){ .code = EXO_PROTECT, .arg = { address, count, PAGE_PERM(perm) } };
     int error = ring_run_nested(cells, 1, &failed);
     if (error < 0)
         protect_error = error;
