@@ -101,6 +101,7 @@ void libos_panic(const char *format, ...)
     va_start(arguments, format);
     log_line(format, &arguments);
     va_end(arguments);
+    libos_nesting++; /* not for the program's own handlers */
     __builtin_trap(); /* the upcall reports it, with this stack */
 }
 

@@ -60,4 +60,11 @@ upcall_entry: /* rdi: depth; rsp: stack[depth] */
     popfq
     ret $128 /* over the red zone */
     .size upcall_entry, . - upcall_entry
+
+    .globl upcall_resume
+    .type upcall_resume, @function
+upcall_resume: /* rdi: struct resume, below its stack's red zone */
+    mov %rdi, %rsp
+    jmp .Lresume
+    .size upcall_resume, . - upcall_resume
     .section .note.GNU-stack, "", @progbits

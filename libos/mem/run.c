@@ -99,6 +99,8 @@ int mem_touch(const void *address, size_t bytes, bool write)
     uint64_t at = (uint64_t)address & ~PAGE_MASK, end = (uint64_t)address + bytes;
     for (; at < end; at += EXO_PAGE_SIZE) {
         const struct region *region = regions_find(&mem_regions, at);
+        if (region == NULL && at >= MEM_LOW && at < MEM_LOW + MEM_SPACE)
+            return -EFAULT;
         if (region == NULL)
             continue; /* the program's own segments and stack are there from the beginning */
         if ((region->perm & (write ? EXO_WRITE : EXO_READ)) == 0)

@@ -219,6 +219,19 @@ int mem_madvise(uint64_t address, uint64_t length, int advice)
     return 0;
 }
 
+bool mem_has_hole(uint64_t address, uint64_t length)
+{
+    uint64_t end = address + length;
+    if (end <= mem_regions.low || address >= mem_regions.high)
+        return false; /* of its own segments and stack a program knows better */
+    for (size_t i = regions_above(&mem_regions, address); address < end; i++) {
+        if (i == mem_regions.count || mem_regions.region[i].start > address)
+            return true;
+        address = mem_regions.region[i].end;
+    }
+    return false;
+}
+
 void mem_usage(struct mem_usage *usage)
 {
     *usage = mem_count;

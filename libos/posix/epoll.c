@@ -16,6 +16,7 @@
 #include <sys/epoll.h>
 
 #include "posix_internal.h"
+#include "signal_internal.h"
 
 #define ALWAYS ((unsigned)(EPOLLERR | EPOLLHUP))
 #define MODES ((unsigned)(EPOLLET | EPOLLONESHOT | EPOLLWAKEUP | EPOLLEXCLUSIVE))
@@ -287,8 +288,8 @@ SYSCALL(epoll_wait)
     return count;
 }
 
-/* The signal mask is not looked at: nothing interrupts a wait but cancellation. */
 SYSCALL(epoll_pwait)
 {
-    return sys_epoll_wait(a, b, c, d, e, f);
+    signal_mask_swap((const uint64_t *)e);
+    return signal_mask_back(sys_epoll_wait(a, b, c, d, e, f));
 }

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "posix_internal.h"
+#include "signal_internal.h"
 
 #define ALWAYS (POLLERR | POLLHUP | POLLNVAL)
 
@@ -108,16 +109,16 @@ SYSCALL(poll)
     return poll_until((struct pollfd *)a, (nfds_t)b, timeout != 0, deadline);
 }
 
-/* The signal mask is not looked at: nothing interrupts a wait but cancellation. */
 SYSCALL(ppoll)
 {
-    SYSCALL_UNUSED(d, e, f);
+    SYSCALL_UNUSED(e, f);
     const struct timespec *timeout = (const struct timespec *)c;
     if (timeout && (timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec >= 1000000000))
         return -EINVAL;
     bool waits = !timeout || timeout->tv_sec || timeout->tv_nsec;
-    return poll_until((struct pollfd *)a, (nfds_t)b, waits,
-                      timeout ? deadline_of(timeout->tv_sec, timeout->tv_nsec) : EXO_NEVER);
+    uint64_t deadline = timeout ? deadline_of(timeout->tv_sec, timeout->tv_nsec) : EXO_NEVER;
+    signal_mask_swap((const uint64_t *)d);
+    return signal_mask_back(poll_until((struct pollfd *)a, (nfds_t)b, waits, deadline));
 }
 
 /* ---- select -------------------------------------------------------------------------- */
@@ -196,11 +197,12 @@ SYSCALL(select)
 
 SYSCALL(pselect6)
 {
-    SYSCALL_UNUSED(f);
+    const uint64_t *const *mask = (const uint64_t *const *)f; /* with its size */
     const struct timespec *timeout = (const struct timespec *)e;
     if (timeout && (timeout->tv_sec < 0 || timeout->tv_nsec < 0))
         return -EINVAL;
     bool waits = !timeout || timeout->tv_sec || timeout->tv_nsec;
     uint64_t deadline = timeout ? deadline_of(timeout->tv_sec, timeout->tv_nsec) : EXO_NEVER;
-    return select_until((int)a, (fd_set *)b, (fd_set *)c, (fd_set *)d, waits, deadline);
+    signal_mask_swap(mask ? *mask : NULL);
+    return signal_mask_back(select_until((int)a, (fd_set *)b, (fd_set *)c, (fd_set *)d, waits, deadline));
 }

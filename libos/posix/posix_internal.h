@@ -30,16 +30,23 @@
     X(dup3) X(fcntl) X(ioctl) X(fstat) X(stat) X(lstat) X(newfstatat) X(open) X(openat) X(access)  \
     X(faccessat) X(readlink) X(readlinkat) X(getcwd) X(chdir) X(getdents64) X(pipe) X(pipe2)       \
     X(eventfd) X(eventfd2) X(fsync) X(fdatasync) X(umask)
-#define SYSCALL_LIST_MEMORY(X) X(mmap) X(munmap) X(mremap) X(mprotect) X(madvise) X(brk)
+#define SYSCALL_LIST_MEMORY(X)                                                                     \
+    X(mmap) X(munmap) X(mremap) X(mprotect) X(madvise) X(brk) X(msync) X(mincore) X(mlock)         \
+    X(munlock) X(mlockall) X(munlockall)
 #define SYSCALL_LIST_THREADS(X)                                                                    \
     X(exit) X(exit_group) X(gettid) X(set_tid_address) X(futex) X(tkill) X(tgkill) X(kill)         \
-    X(rt_sigaction) X(rt_sigprocmask) X(rt_sigpending) X(sigaltstack) X(pause) X(sched_yield)      \
-    X(set_robust_list) X(membarrier) X(sched_getaffinity) X(arch_prctl)
+    X(rt_sigaction) X(rt_sigprocmask) X(rt_sigpending) X(rt_sigsuspend) X(rt_sigtimedwait)         \
+    X(rt_sigqueueinfo) X(rt_tgsigqueueinfo) X(sigaltstack) X(pause) X(sched_yield)                 \
+    X(set_robust_list) X(membarrier) X(sched_getaffinity) X(sched_setaffinity)                     \
+    X(sched_getparam) X(sched_setparam) X(sched_getscheduler) X(sched_setscheduler)                \
+    X(sched_get_priority_max) X(sched_get_priority_min) X(sched_rr_get_interval) X(getcpu)         \
+    X(arch_prctl)
 #define SYSCALL_LIST_TIME(X)                                                                       \
     X(clock_gettime) X(clock_getres) X(gettimeofday) X(time) X(nanosleep) X(clock_nanosleep)       \
-    X(times)
+    X(times) X(alarm) X(getitimer) X(setitimer)
 #define SYSCALL_LIST_PROCESS(X)                                                                    \
     X(getpid) X(getppid) X(getuid) X(geteuid) X(getgid) X(getegid) X(getpgid) X(getpgrp) X(getsid) \
+    X(setsid) X(setpgid) X(getgroups) X(getresuid) X(getresgid) X(getpriority) X(setpriority)      \
     X(uname) X(getrandom) X(getrlimit) X(setrlimit) X(prlimit64) X(sysinfo) X(getrusage) X(prctl)
 /* In poll*.c and epoll*.c. */
 #define SYSCALL_LIST_POLL(X)                                                                       \

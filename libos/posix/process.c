@@ -6,6 +6,7 @@
 #include <libos/plan.h>
 #include <libos/random.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
@@ -29,10 +30,29 @@ CONSTANT(getppid, 0)
 CONSTANT(getpgid, PROCESS)
 CONSTANT(getpgrp, PROCESS)
 CONSTANT(getsid, PROCESS)
+CONSTANT(setsid, -EPERM) /* it leads its group already */
+CONSTANT(setpgid, 0)
+CONSTANT(getgroups, 0)
+CONSTANT(getpriority, 20) /* as the kernel says 0 */
+CONSTANT(setpriority, 0)
 CONSTANT(getuid, 0)
 CONSTANT(geteuid, 0)
 CONSTANT(getgid, 0)
 CONSTANT(getegid, 0)
+
+SYSCALL(getresuid)
+{
+    UNUSED6;
+    *(uid_t *)a = *(uid_t *)b = *(uid_t *)c = 0;
+    return 0;
+}
+
+SYSCALL(getresgid)
+{
+    UNUSED6;
+    *(gid_t *)a = *(gid_t *)b = *(gid_t *)c = 0;
+    return 0;
+}
 
 SYSCALL(uname)
 {
@@ -54,11 +74,30 @@ SYSCALL(getrandom)
     return b;
 }
 
-/* Names of threads and the like: accepted, and kept nowhere. */
+#define NAME_BYTES 16
+
+/* A name for the whole program; the rest of prctl() is about processes. */
 SYSCALL(prctl)
 {
     UNUSED6;
-    return 0;
+    static char name[NAME_BYTES];
+    switch (a) {
+    case PR_SET_NAME:
+        strncpy(name, (const char *)b, NAME_BYTES - 1);
+        return 0;
+    case PR_GET_NAME:
+        if (name[0] == '\0')
+            memcpy(name, program_info()->name, NAME_BYTES - 1);
+        memcpy((char *)b, name, NAME_BYTES);
+        return 0;
+    case PR_SET_DUMPABLE:
+    case PR_SET_PDEATHSIG:
+    case PR_SET_TIMERSLACK:
+    case PR_SET_NO_NEW_PRIVS:
+        return 0;
+    default:
+        return -EINVAL;
+    }
 }
 
 /* ---- limits ------------------------------------------------------------------------- */
@@ -99,7 +138,11 @@ SYSCALL(getrusage)
 {
     UNUSED6;
     struct rusage *usage = (struct rusage *)b;
+    if (a != RUSAGE_SELF && a != RUSAGE_CHILDREN && a != 1)
+        return -EINVAL;
     memset(usage, 0, sizeof(*usage));
+    if (a == RUSAGE_CHILDREN)
+        return 0;
     uint64_t us = clock_tick_to_ns(PLAN_INFO->ticks_used) / 1000;
     usage->ru_utime.tv_sec = (time_t)(us / 1000000);
     usage->ru_utime.tv_usec = (suseconds_t)(us % 1000000);

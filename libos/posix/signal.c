@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Signals, as far as they exist. A fault's handler is called on the faulting thread's
- * stack; a signal that threads of the program send to themselves or each other is
- * delivered when its thread leaves a system call. Nothing comes from outside.
- * SIGCANCEL only ends waiting: the C library does the rest.
+ * Signals: actions, masks, sending, and calling handlers. A signal that threads of the
+ * program send to themselves or each other is delivered when its thread leaves a
+ * system call or at the end of a CPU slot. Nothing comes from outside. SIGCANCEL only
+ * ends waiting: the C library does the rest. One signal of a number is kept, not several.
  */
+#include <libos/clock.h>
 #include <libos/log.h>
-#include <libos/plan.h>
 #include <libos/thread.h>
-#include <signal.h>
 #include <string.h>
-#include <ucontext.h>
+#include <time.h>
 
 #include "../core/core.h"
 #include "../plan/ring.h"
@@ -19,61 +18,59 @@
 #include "signal_internal.h"
 
 #define UNUSED6 SYSCALL_UNUSED(a, b, c, d, e, f)
-#define SIGNALS 64
-#define SIGCANCEL 33
-#define MASK_BYTES 8
 
-/* As the C library passes it to rt_sigaction(). */
-struct action {
-    union {
-        void (*handler)(int);
-        void (*action)(int, siginfo_t *, void *);
-    };
-    unsigned long flags;
-    void (*restorer)(void);
-    uint64_t mask;
-};
+struct action signal_actions[SIGNALS + 1];
 
-static struct action actions[SIGNALS + 1];
-
-static uint64_t bit(int signal)
-{
-    return 1ull << (signal - 1);
-}
-
-static bool is_handled(int signal)
-{
-    return actions[signal].handler != SIG_DFL && actions[signal].handler != SIG_IGN;
-}
+static uint64_t program_pending; /* sent to the program, and blocked by every thread */
+static struct { /* where the last one of a number came from */
+    int code;
+    union sigval value;
+} origins[SIGNALS + 1];
 
 static bool is_ignored(int signal)
 {
-    return actions[signal].handler == SIG_IGN ||
-           (actions[signal].handler == SIG_DFL &&
+    const struct action *action = &signal_actions[signal];
+    return action->handler == SIG_IGN ||
+           (action->handler == SIG_DFL &&
             (signal == SIGCHLD || signal == SIGURG || signal == SIGWINCH || signal == SIGCONT));
 }
 
 SYSCALL(rt_sigaction)
 {
     UNUSED6;
-    if (a < 1 || a > SIGNALS || a == SIGKILL || a == SIGSTOP)
+    if (a < 1 || a > SIGNALS)
         return -EINVAL;
     if (c != 0)
-        *(struct action *)c = actions[a];
-    if (b != 0)
-        actions[a] = *(const struct action *)b;
+        *(struct action *)c = signal_actions[a];
+    if (b == 0)
+        return 0;
+    if (a == SIGKILL || a == SIGSTOP)
+        return -EINVAL;
+    signal_actions[a] = *(const struct action *)b;
+    signal_actions[a].mask &= ~(signal_bit(SIGKILL) | signal_bit(SIGSTOP));
     return 0;
+}
+
+/* ---- masks ------------------------------------------------------------------------- */
+
+static void mask_set(struct thread *self, uint64_t mask)
+{
+    self->signals_blocked = mask & ~(signal_bit(SIGKILL) | signal_bit(SIGSTOP));
+    uint64_t taken = program_pending & ~self->signals_blocked;
+    program_pending &= ~taken;
+    self->signals_pending |= taken;
 }
 
 SYSCALL(rt_sigprocmask)
 {
     UNUSED6;
-    uint64_t *blocked = &thread_current->signals_blocked;
-    uint64_t old = *blocked;
+    struct thread *self = thread_current;
+    uint64_t old = self->signals_blocked;
     if (b != 0) {
         uint64_t set = *(const uint64_t *)b;
-        *blocked = a == SIG_BLOCK ? old | set : a == SIG_UNBLOCK ? old & ~set : set;
-        *blocked &= ~(bit(SIGKILL) | bit(SIGSTOP));
+        if (a != SIG_BLOCK && a != SIG_UNBLOCK && a != SIG_SETMASK)
+            return -EINVAL;
+        mask_set(self, a == SIG_BLOCK ? old | set : a == SIG_UNBLOCK ? old & ~set : set);
     }
     if (c != 0)
         *(uint64_t *)c = old;
@@ -83,65 +80,191 @@ SYSCALL(rt_sigprocmask)
 SYSCALL(rt_sigpending)
 {
     UNUSED6;
-    *(uint64_t *)a = thread_current->signals_pending & thread_current->signals_blocked;
+    uint64_t pending = thread_current->signals_pending | program_pending;
+    *(uint64_t *)a = pending & thread_current->signals_blocked;
     return 0;
 }
 
-SYSCALL(sigaltstack)
+void signal_mask_swap(const uint64_t *set)
 {
-    UNUSED6;
-    if (b != 0)
-        *(stack_t *)b = (stack_t){ .ss_flags = SS_DISABLE };
-    return 0; /* handlers run on the thread's own stack */
+    struct thread *self = thread_current;
+    if (set == NULL)
+        return;
+    self->signals_kept = self->signals_blocked;
+    self->mask_swapped = true;
+    mask_set(self, *set);
+    if ((self->signals_pending & ~self->signals_blocked) != 0)
+        self->signalled = true; /* it does not wait at all */
+}
+
+/* If a handler is to be called, it runs with the call's mask, and the old one comes back when it
+ * returns. */
+long signal_mask_back(long result)
+{
+    struct thread *self = thread_current;
+    if (!self->mask_swapped || (self->signals_pending & ~self->signals_blocked) != 0)
+        return result;
+    self->mask_swapped = false;
+    mask_set(self, self->signals_kept);
+    return result;
+}
+
+/* ---- waiting for signals -------------------------------------------------------------- */
+
+static long wait_for_any(void)
+{
+    struct wait_queue queue = { NULL, NULL };
+    struct thread *self = thread_current;
+    while ((self->signals_pending & ~self->signals_blocked) == 0)
+        if (thread_wait(&queue, EXO_NEVER) == -EINTR && self->no_restart)
+            break; /* cancelled */
+    return -EINTR;
 }
 
 SYSCALL(pause)
 {
     UNUSED6;
+    return wait_for_any();
+}
+
+SYSCALL(rt_sigsuspend)
+{
+    UNUSED6;
+    signal_mask_swap((const uint64_t *)a);
+    return signal_mask_back(wait_for_any());
+}
+
+static void info_fill(siginfo_t *info, int signal)
+{
+    memset(info, 0, sizeof(*info));
+    info->si_signo = signal;
+    info->si_code = origins[signal].code;
+    info->si_pid = 1;
+    info->si_value = origins[signal].value;
+}
+
+static int pending_take(struct thread *self, uint64_t set)
+{
+    uint64_t pending = (self->signals_pending | program_pending) & set;
+    if (pending == 0)
+        return 0;
+    int signal = __builtin_ctzll(pending) + 1;
+    if ((self->signals_pending & signal_bit(signal)) != 0)
+        self->signals_pending &= ~signal_bit(signal);
+    else
+        program_pending &= ~signal_bit(signal);
+    return signal;
+}
+
+SYSCALL(rt_sigtimedwait)
+{
+    UNUSED6;
+    struct thread *self = thread_current;
     struct wait_queue queue = { NULL, NULL };
-    if ((thread_current->signals_pending & ~thread_current->signals_blocked) != 0)
-        return -EINTR;
-    return thread_wait(&queue, EXO_NEVER);
+    const struct timespec *limit = (const struct timespec *)c;
+    uint64_t set = *(const uint64_t *)a, deadline = EXO_NEVER;
+    if (limit != NULL) {
+        if (limit->tv_sec < 0 || (uint64_t)limit->tv_nsec >= 1000000000)
+            return -EINVAL;
+        if (limit->tv_sec < 1000000000)
+            deadline = clock_deadline((uint64_t)limit->tv_sec * 1000000000 + (uint64_t)limit->tv_nsec);
+    }
+    int signal = pending_take(self, set), error = 0;
+    if (signal == 0) {
+        self->signals_wanted = set;
+        error = thread_wait(&queue, deadline);
+        self->signals_wanted = 0;
+        signal = pending_take(self, set);
+    }
+    if (signal == 0)
+        return error == -ETIMEDOUT ? -EAGAIN : -EINTR;
+    if (b != 0)
+        info_fill((siginfo_t *)b, signal);
+    return signal;
 }
 
 /* ---- sending ------------------------------------------------------------------------- */
 
-static void interrupt(struct thread *thread)
+static void cancel_send(struct thread *thread)
 {
+    thread->no_restart = true;
     if (thread->state == THREAD_WAITING)
         thread_ready(thread, -EINTR);
     else
         thread->cancelled = true;
 }
 
-static long signal_send(struct thread *thread, long signal)
+static long send_to(struct thread *thread, int signal)
+{
+    uint64_t bit = signal_bit(signal);
+    bool wanted = (thread->signals_wanted & bit) != 0, blocked = (thread->signals_blocked & bit) != 0;
+    if (is_ignored(signal) && !wanted && !blocked)
+        return 0;
+    thread->signals_pending |= bit;
+    if (blocked && !wanted)
+        return 0;
+    if (thread->state == THREAD_WAITING)
+        thread_ready(thread, -EINTR);
+    else if (thread != thread_current)
+        thread->signalled = true;
+    return 0;
+}
+
+static long signal_send(struct thread *thread, long signal, int code)
 {
     if (signal < 0 || signal > SIGNALS)
         return -EINVAL;
     if (thread == NULL)
         return -ESRCH;
     if (signal == SIGCANCEL) {
-        interrupt(thread);
+        cancel_send(thread);
         return 0;
     }
-    if (signal == 0 || is_ignored((int)signal))
+    if (signal == 0)
         return 0;
-    thread->signals_pending |= bit((int)signal);
-    if ((thread->signals_blocked & bit((int)signal)) == 0 && thread->state == THREAD_WAITING)
-        thread_ready(thread, -EINTR);
+    origins[signal].code = code;
+    return send_to(thread, (int)signal);
+}
+
+/* Who takes a signal for the whole program: who waits for it, else the caller, else anybody who
+ * does not block it. */
+static struct thread *taker(uint64_t bit)
+{
+    struct thread *found = NULL;
+    for (struct thread *t = thread_all; t != NULL; t = t->all_next) {
+        if ((t->signals_wanted & bit) != 0)
+            return t;
+        if ((t->signals_blocked & bit) == 0 && found != thread_current)
+            found = t;
+    }
+    return found;
+}
+
+static long program_send(int signal, int code)
+{
+    origins[signal].code = code;
+    struct thread *thread = taker(signal_bit(signal));
+    if (thread != NULL)
+        return send_to(thread, signal);
+    program_pending |= signal_bit(signal);
     return 0;
+}
+
+long signal_send_program(long signal)
+{
+    return program_send((int)signal, SI_KERNEL);
 }
 
 SYSCALL(tkill)
 {
     UNUSED6;
-    return signal_send(thread_find((int)a), b);
+    return signal_send(thread_find((int)a), b, SI_TKILL);
 }
 
 SYSCALL(tgkill)
 {
     UNUSED6;
-    return signal_send(thread_find((int)b), c);
+    return signal_send(thread_find((int)b), c, SI_TKILL);
 }
 
 SYSCALL(kill)
@@ -149,117 +272,146 @@ SYSCALL(kill)
     UNUSED6;
     if (a != 1 && a != 0 && a != -1)
         return -ESRCH;
-    return signal_send(thread_current, b);
+    if (b < 0 || b > SIGNALS)
+        return -EINVAL;
+    return b == 0 ? 0 : program_send((int)b, SI_USER);
+}
+
+SYSCALL(rt_sigqueueinfo)
+{
+    UNUSED6;
+    if (a != 1 || b < 0 || b > SIGNALS)
+        return a != 1 ? -ESRCH : -EINVAL;
+    origins[b].value = ((const siginfo_t *)c)->si_value;
+    return b == 0 ? 0 : program_send((int)b, ((const siginfo_t *)c)->si_code);
+}
+
+SYSCALL(rt_tgsigqueueinfo)
+{
+    UNUSED6;
+    if (c < 0 || c > SIGNALS)
+        return -EINVAL;
+    origins[c].value = ((const siginfo_t *)d)->si_value;
+    return signal_send(thread_find((int)b), c, ((const siginfo_t *)d)->si_code);
+}
+
+/* ---- alternate stacks ------------------------------------------------------------------ */
+
+bool signal_on_altstack(uint64_t rsp)
+{
+    return rsp - thread_current->altstack - 1 < thread_current->altstack_bytes;
+}
+
+SYSCALL(sigaltstack)
+{
+    UNUSED6;
+    struct thread *self = thread_current;
+    bool inside = signal_on_altstack((uint64_t)__builtin_frame_address(0));
+    stack_t old = { (void *)self->altstack, inside ? SS_ONSTACK : 0, self->altstack_bytes };
+    if (self->altstack_bytes == 0)
+        old.ss_flags = SS_DISABLE;
+    if (a != 0) {
+        const stack_t *stack = (const stack_t *)a;
+        if (inside)
+            return -EPERM;
+        if ((stack->ss_flags & ~(SS_DISABLE | SS_ONSTACK)) != 0)
+            return -EINVAL;
+        bool off = (stack->ss_flags & SS_DISABLE) != 0;
+        self->altstack = off ? 0 : (uint64_t)stack->ss_sp;
+        self->altstack_bytes = off ? 0 : stack->ss_size;
+    }
+    if (b != 0)
+        *(stack_t *)b = old;
+    return 0;
 }
 
 /* ---- delivering ------------------------------------------------------------------------- */
 
-static void handler_call(int signal, siginfo_t *info, ucontext_t *context)
+void signal_stack_call(void (*handler)(int, siginfo_t *, void *), int signal, siginfo_t *info,
+                       ucontext_t *context, uint64_t stack); /* switch.S */
+
+bool signal_handler_call(int signal, siginfo_t *info, ucontext_t *context)
 {
-    struct action action = actions[signal];
-    uint64_t *blocked = &thread_current->signals_blocked, old = *blocked;
-    *blocked |= action.mask | ((action.flags & SA_NODEFER) != 0 ? 0 : bit(signal));
+    struct action action = signal_actions[signal];
+    struct thread *self = thread_current;
+    uint64_t old = self->mask_swapped ? self->signals_kept : self->signals_blocked;
+    self->mask_swapped = false;
+    memcpy(&context->uc_sigmask, &old, sizeof(old));
+    context->uc_stack = (stack_t){ (void *)self->altstack, 0, self->altstack_bytes };
+    self->signals_blocked |= action.mask | ((action.flags & SA_NODEFER) != 0 ? 0 : signal_bit(signal));
     if ((action.flags & SA_RESETHAND) != 0)
-        actions[signal].handler = SIG_DFL;
-    action.action(signal, info, context);
-    *blocked = old;
+        signal_actions[signal].handler = SIG_DFL;
+    if ((action.flags & SA_ONSTACK) != 0 && self->altstack_bytes != 0 &&
+        !signal_on_altstack((uint64_t)__builtin_frame_address(0)))
+        signal_stack_call(action.action, signal, info, context,
+                          (self->altstack + self->altstack_bytes) & ~15ull);
+    else
+        action.action(signal, info, context);
+    if (signal != SIGCANCEL) /* whose handler blocks itself where it waits for its time */
+        memcpy(&old, &context->uc_sigmask, sizeof(old));
+    ring_guard();
+    mask_set(self, old);
+    ring_unguard();
+    return (action.flags & SA_RESTART) != 0;
 }
 
-/*
- * SIGCANCEL, where the thread was interrupted: the C library's handler looks at the place and
- * whether cancellation is asynchronous, and if so replaces it by that of a function that does not
- * return.
- */
-static void cancel_deliver(struct thread *self, uint64_t rip)
+static void context_fill(ucontext_t *to, const struct resume *resume, void *vector)
 {
-    if (!is_handled(SIGCANCEL))
+    memset(to, 0, sizeof(*to));
+    if (resume == NULL)
         return;
-    siginfo_t info = { .si_signo = SIGCANCEL };
-    ucontext_t context;
-    memset(&context, 0, sizeof(context));
-    context.uc_mcontext.gregs[REG_RIP] = (long long)rip;
-    self->cancelled = false; /* the handler sends it again if it is not time yet */
-    handler_call(SIGCANCEL, &info, &context);
-    uint64_t to = (uint64_t)context.uc_mcontext.gregs[REG_RIP];
-    if (to != rip)
-        ((void (*)(void))to)();
+    struct exo_context context = { .rip = resume->rip, .rflags = resume->rflags };
+    memcpy(&context, &resume->general, sizeof(resume->general));
+    context.rsp = resume_rsp(resume);
+    signal_context_export(to, &context);
+    to->uc_mcontext.fpregs = vector;
 }
 
-void signal_deliver(uint64_t rip)
+static void context_back(struct resume *resume, const ucontext_t *from)
+{
+    struct exo_context context;
+    signal_context_import(&context, from);
+    memcpy(&resume->general, &context, sizeof(resume->general));
+    resume->rip = context.rip;
+    resume->rflags = context.rflags;
+}
+
+static bool handle(int signal, struct resume *resume, void *vector)
+{
+    siginfo_t info;
+    ucontext_t context;
+    info_fill(&info, signal);
+    context_fill(&context, resume, vector);
+    bool restart = signal_handler_call(signal, &info, &context);
+    if (resume != NULL)
+        context_back(resume, &context); /* but for the stack pointer: we are on that stack */
+    return restart;
+}
+
+bool signal_deliver(struct resume *resume, void *vector)
 {
     struct thread *self = thread_current;
-    if (rip != 0 && self->cancelled)
-        cancel_deliver(self, rip);
+    bool handled = false, restart = true;
+    self->signalled = false;
+    if (resume != NULL && self->cancelled && signal_is_handled(SIGCANCEL)) {
+        /* The C library's handler looks at the place and whether cancellation is asynchronous. */
+        self->cancelled = false; /* it sends it again if it is not time yet */
+        handle(SIGCANCEL, resume, vector);
+    }
     uint64_t pending;
     while ((pending = self->signals_pending & ~self->signals_blocked) != 0) {
         int signal = __builtin_ctzll(pending) + 1;
-        self->signals_pending &= ~bit(signal);
+        self->signals_pending &= ~signal_bit(signal);
         if (is_ignored(signal))
             continue;
-        if (!is_handled(signal)) {
+        if (!signal_is_handled(signal)) {
             libos_log("ended by signal %d", signal);
+            libos_nesting++;
             __builtin_trap(); /* a report, with the way here */
         }
-        siginfo_t info = { .si_signo = signal };
-        ucontext_t context;
-        memset(&context, 0, sizeof(context));
-        handler_call(signal, &info, &context);
+        handled = true;
+        restart = handle(signal, resume, vector) && restart;
     }
-}
-
-/* ---- faults --------------------------------------------------------------------------------- */
-
-static const uint8_t fault_signal[32] = {
-    [0] = SIGFPE,   [1] = SIGTRAP,  [3] = SIGTRAP,  [4] = SIGFPE,   [5] = SIGSEGV, [6] = SIGILL,
-    [12] = SIGBUS,  [13] = SIGSEGV, [14] = SIGSEGV, [16] = SIGFPE,  [17] = SIGBUS, [19] = SIGFPE,
-};
-
-static void context_export(ucontext_t *to, const struct exo_context *from)
-{
-    long long *r = to->uc_mcontext.gregs;
-    memset(to, 0, sizeof(*to));
-    r[REG_R8] = (long long)from->r8, r[REG_R9] = (long long)from->r9;
-    r[REG_R10] = (long long)from->r10, r[REG_R11] = (long long)from->r11;
-    r[REG_R12] = (long long)from->r12, r[REG_R13] = (long long)from->r13;
-    r[REG_R14] = (long long)from->r14, r[REG_R15] = (long long)from->r15;
-    r[REG_RDI] = (long long)from->rdi, r[REG_RSI] = (long long)from->rsi;
-    r[REG_RBP] = (long long)from->rbp, r[REG_RBX] = (long long)from->rbx;
-    r[REG_RDX] = (long long)from->rdx, r[REG_RAX] = (long long)from->rax;
-    r[REG_RCX] = (long long)from->rcx, r[REG_RSP] = (long long)from->rsp;
-    r[REG_RIP] = (long long)from->rip, r[REG_EFL] = (long long)from->rflags;
-    r[REG_ERR] = (long long)from->error, r[REG_TRAPNO] = (long long)from->vector;
-    r[REG_CR2] = (long long)from->address;
-}
-
-/* On the faulting thread's stack, as if the faulting instruction had called it. A handler that
- * returns has not made the fault go away in a way that we could resume from, so it ends the
- * program. */
-static _Noreturn void fault_call(const struct exo_context *context)
-{
-    int signal = fault_signal[context->vector];
-    siginfo_t info = { .si_signo = signal, .si_code = SEGV_MAPERR };
-    info.si_addr = (void *)(context->vector == 14 ? context->address : context->rip);
-    ucontext_t exported;
-    context_export(&exported, context);
-    handler_call(signal, &info, &exported);
-    crash(context->vector, context);
-}
-
-bool signal_fault(struct exo_context *context)
-{
-    /* A fault inside the libos is a bug here or a bad pointer from the program: both are
-     * reported, not handled. */
-    if (context->vector >= 32 || libos_nesting != 0)
-        return false;
-    int signal = fault_signal[context->vector];
-    if (signal == 0 || !is_handled(signal))
-        return false;
-    uint64_t saved = (context->rsp - 128 - sizeof(*context)) & ~15ull;
-    struct exo_context *copy = (struct exo_context *)saved;
-    for (unsigned i = 0; i < sizeof(*context) / 8; i++)
-        ((volatile uint64_t *)copy)[i] = ((const uint64_t *)(const void *)context)[i];
-    context->rip = (uint64_t)fault_call;
-    context->rdi = saved;
-    context->rsp = saved - 8; /* as after a call */
-    return true;
+    signal_mask_back(0); /* nobody was there to be called */
+    return handled && restart;
 }

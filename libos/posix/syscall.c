@@ -47,6 +47,31 @@ static __attribute__((noinline)) long missing(long number)
     return -ENOSYS;
 }
 
+/* Whether SA_RESTART applies to a call that a signal ended: not to those with a time limit. */
+static bool restarts(long n, long d, long result)
+{
+    if (result != -EINTR || thread_current->no_restart)
+        return false;
+    switch (n) {
+    case SYS_read:
+    case SYS_readv:
+    case SYS_write:
+    case SYS_writev:
+    case SYS_accept:
+    case SYS_accept4:
+    case SYS_connect:
+    case SYS_recvfrom:
+    case SYS_recvmsg:
+    case SYS_sendto:
+    case SYS_sendmsg:
+        return true;
+    case SYS_futex:
+        return d == 0;
+    default:
+        return false;
+    }
+}
+
 long libos_syscall(long n, long a, long b, long c, long d, long e, long f);
 long libos_syscall(long n, long a, long b, long c, long d, long e, long f)
 {
@@ -57,14 +82,16 @@ long libos_syscall(long n, long a, long b, long c, long d, long e, long f)
         return missing(n);
     /* libos_enter() and libos_leave(), without calls around which the arguments would have to
      * be kept. */
-    ring_guard();
-    long result = function(a, b, c, d, e, f);
-    if (libos_slice_ended || completion_pending())
-        libos_leave();
-    else
-        ring_unguard();
-    struct thread *self = thread_current;
-    if ((self->signals_pending & ~self->signals_blocked) != 0)
-        signal_deliver(0);
-    return result;
+    for (;;) {
+        ring_guard();
+        long result = function(a, b, c, d, e, f);
+        if (libos_slice_ended || completion_pending())
+            libos_leave();
+        else
+            ring_unguard();
+        struct thread *self = thread_current;
+        if ((self->signals_pending & ~self->signals_blocked) == 0 ||
+            !signal_deliver(NULL, NULL) || !restarts(n, d, result))
+            return result;
+    }
 }

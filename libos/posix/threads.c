@@ -68,15 +68,6 @@ SYSCALL(membarrier)
     return 0;
 }
 
-SYSCALL(sched_getaffinity)
-{
-    UNUSED6;
-    if ((size_t)b < sizeof(unsigned long))
-        return -EINVAL;
-    *(unsigned long *)c = 1;
-    return sizeof(unsigned long);
-}
-
 #define ARCH_SET_FS 0x1002
 #define ARCH_GET_FS 0x1003
 

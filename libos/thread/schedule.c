@@ -199,8 +199,8 @@ struct thread *thread_self(void)
 int thread_wait(struct wait_queue *queue, uint64_t deadline)
 {
     struct thread *self = thread_current;
-    if (self->cancelled) {
-        self->cancelled = false;
+    if (self->cancelled || self->signalled) {
+        self->cancelled = self->signalled = false;
         return -EINTR;
     }
     self->state = THREAD_WAITING;

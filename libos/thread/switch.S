@@ -51,6 +51,23 @@ __unmapself:
     ud2
     .size __unmapself, . - __unmapself
 
+/* void signal_stack_call(handler, signal, info, context, stack): on another stack. */
+    .globl signal_stack_call
+    .type signal_stack_call, @function
+signal_stack_call:
+    push %rbp
+    mov %rsp, %rbp
+    mov %r8, %rsp
+    mov %rdi, %rax
+    mov %esi, %edi
+    mov %rdx, %rsi
+    mov %rcx, %rdx
+    call *%rax
+    mov %rbp, %rsp
+    pop %rbp
+    ret
+    .size signal_stack_call, . - signal_stack_call
+
 /* Never used: signal handlers are called, not returned from. */
     .globl __restore_rt
     .type __restore_rt, @function

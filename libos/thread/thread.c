@@ -9,7 +9,7 @@
 #include <libos/mem.h>
 #include <libos/plan.h>
 #include <sched.h>
-
+#include <string.h>
 
 #include "../core/core.h"
 #include "../plan/ring.h"
@@ -28,25 +28,24 @@ size_t vector_bytes(void)
     return bytes < 576 ? 576 : (bytes + 63) & ~(size_t)63;
 }
 
-/* Handlers use vector registers and can be preempted, so they get an image of their own. */
-static __attribute__((noinline)) void signals_call(struct thread *self, uint64_t rip)
+/*
+ * Handlers use vector registers and can be preempted, so what was interrupted is kept on the
+ * stack meanwhile: a handler need not return.
+ */
+static __attribute__((noinline)) void signals_call(struct thread *self, struct resume *resume)
 {
-    void *interrupted = self->vector;
-    size_t bytes = vector_bytes() + 64;
-    void *memory = libos_alloc(bytes);
-    if (memory == NULL)
-        return; /* they stay pending */
-    self->vector = (void *)(((uint64_t)memory + 63) & ~63ull);
+    size_t bytes = vector_bytes();
+    void *interrupted = __builtin_alloca_with_align(bytes, 64 * 8);
+    memcpy(interrupted, self->vector, bytes);
     libos_nesting = 0;
     LIBOS_BARRIER();
-    signal_deliver(rip);
+    signal_deliver(resume, interrupted);
     LIBOS_BARRIER();
     libos_nesting = 1;
-    self->vector = interrupted;
-    libos_free(memory, bytes);
+    memcpy(self->vector, interrupted, bytes);
 }
 
-void thread_preempt(uint64_t rip)
+void thread_preempt(struct resume *resume)
 {
     struct thread *self = thread_current;
     libos_nesting = 1;
@@ -56,7 +55,7 @@ void thread_preempt(uint64_t rip)
         thread_yield();
     while (libos_slice_ended);
     if (self->cancelled || (self->signals_pending & ~self->signals_blocked) != 0)
-        signals_call(self, rip);
+        signals_call(self, resume);
     __asm__ volatile("xrstor (%0)" : : "r"(self->vector), "a"(-1), "d"(-1) : "memory");
     LIBOS_BARRIER();
     libos_nesting = 0;

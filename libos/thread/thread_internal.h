@@ -17,6 +17,9 @@ struct thread {
     uint32_t nesting; /* libos_nesting while it does not run */
     uint8_t state;
     bool cancelled;   /* SIGCANCEL came: the next wait ends with -EINTR */
+    bool signalled;   /* so did a signal with a handler, while it was not running */
+    bool no_restart;  /* what SIGCANCEL ended is not tried again */
+    bool mask_swapped; /* a call waits with a mask of its own */
     bool in_timers;
     bool woken;       /* runs because it was woken, not because it was its turn */
     int result;       /* of thread_wait() */
@@ -29,6 +32,9 @@ struct thread {
     int *clear_tid;    /* zeroed and woken when it ends */
     struct thread *all_next, *all_previous;
     uint64_t signals_pending, signals_blocked; /* bit s - 1 */
+    uint64_t signals_wanted;   /* it waits for these in sigtimedwait() */
+    uint64_t signals_kept;     /* blocked again when a call with its own mask ends */
+    uint64_t altstack, altstack_bytes; /* for handlers; 0 bytes: none */
     void *vector;      /* XSAVE image, 64-byte aligned */
     /* Of clone(): */
     int (*start)(void *);
@@ -40,9 +46,10 @@ extern struct thread *thread_all; /* the main thread is always last */
 
 void thread_init(void);
 
-/* A thread interrupted at `rip`, outside the libos: lets others run, keeps its vector state, calls
- * handlers of signals that came meanwhile. */
-void thread_preempt(uint64_t rip);
+/* A thread interrupted outside the libos: lets others run, keeps its vector state, calls
+ * handlers of signals that came meanwhile; they may change the registers. */
+struct resume;
+void thread_preempt(struct resume *resume);
 /* Gives up the CPU; the caller has put itself wherever it will be found (or nowhere). */
 void thread_schedule(void);
 /* Makes a waiting thread ready with that result of thread_wait(). */

@@ -151,3 +151,15 @@ def test_unimplemented_is_named_once(t):
         t.equal(len(lines), 1, f"lines about {name}")
         t.match(lines[0], "is not implemented$")
     t.equal(len([line for line in guest.lines if "does not exist" in line]), 1, "lines about a call that cannot be")
+
+
+@limit(60)
+def test_faults(t):
+    """Faults as signals that are repaired, and waiting for signals; a fault in a fault's handler is a report."""
+    guest = t.boot("libc/faults.manifest")
+    status = guest.wait_exit(30)
+    _no_failures(t, guest)
+    t.equal(status, t.OK, f"exit status (the last lines:\n{guest.tail()})")
+    guest.wait_line(r"^faults: ok others$", 1)
+    guest.wait_line(r"^twice: a fault in the handler of a fault$", 1)
+    guest.wait_line(r"#\d+ .*  again\+", 1)

@@ -36,6 +36,9 @@ int mem_munmap(uint64_t address, uint64_t length);
 int mem_mprotect(uint64_t address, uint64_t length, int prot);
 int mem_madvise(uint64_t address, uint64_t length, int advice);
 
+/* Whether a part of the range, in the area of mmap(), is not mapped. */
+bool mem_has_hole(uint64_t address, uint64_t length);
+
 /* What the program uses: frames mapped by demand, tables, regions. */
 struct mem_usage {
     uint64_t frames, tables, regions, faults;

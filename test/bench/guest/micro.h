@@ -37,7 +37,7 @@
 /* The primitives that POSIX has (micro_posix.c): the same file on Linux and on our libos. */
 void micro_posix(void);
 
-/* Those that need faults delivered as signals, which our libos does not do yet. */
+/* Those that need faults delivered as signals. */
 void micro_signals(void);
 
 __attribute__((noreturn)) void micro_fail(const char *what);

@@ -73,6 +73,7 @@ int main(void)
     micro_run_plan_16_nops();
     micro_run_plan_map_unmap();
     micro_posix();
+    micro_signals();
     printf("done\n");
     fflush(stdout);
     for (;;) /* the machine would end, and the counts with it */
