@@ -7,6 +7,7 @@ import time
 from ..common import Problem
 from . import load, profile
 from .counter import Totals
+from .subjects import TRAPS
 
 IDLE_SECONDS = 1.0
 LIMIT = 60      # seconds for one counted load
@@ -79,6 +80,9 @@ def measure(figures, suite, name, running, client, port, options, unit, number, 
     """Figures of one kind of work; `scale` of what the client counts are one unit."""
     watches = running.subject.watches()
     idle = Idle(running, watches)
+    parts = list(PARTS)
+    if TRAPS not in watches:    # then each of them ends in one of these
+        parts.append((TRAPS, "", lambda totals: totals.iret))
     values = {}
     errors, why = 0, ""
     for _ in range(runs):
@@ -86,16 +90,16 @@ def measure(figures, suite, name, running, client, port, options, unit, number, 
         done = result["done"] / scale
         errors += result["errors"]
         why = result["trouble"] or why
-        for part, _, of in PARTS:
+        for part, _, of in parts:
             values.setdefault(part, []).append(max(0.0, (of(totals) - idle.rate(of) * seconds) / done))
         for index, label in enumerate(watches):
             rate = idle.watched_rate(index)
             values.setdefault(label, []).append(max(0.0, (watched[index] - rate * seconds) / done))
     note = f"{errors} of {number * runs} were not answered well ({why or 'lost'})" if errors else ""
-    units = {part: of_unit for part, of_unit, _ in PARTS}
+    units = {part: of_unit for part, of_unit, _ in parts}
     for part, found in values.items():
         figures.add(suite, f"{name}: {part}", running.subject.name,
-                    f"{units.get(part) or part}/{unit}", found, "count", note=note)
+                    f"{units.get(part) or 'times'}/{unit}", found, "count", note=note)
 
 
 __all__ = ["Totals", "measure", "one", "profiled"]

@@ -115,18 +115,23 @@ def micro():
     return host.made("linux-micro", sources, ["-static", "-pthread"])
 
 
-def _initramfs(tree, folder):
+def _own(name):
+    """A program of ours, for Linux."""
+    return micro() if name == "micro" else host.made(f"linux-{name}", [host.SOURCE / "guest" / f"{name}.c"], ["-static"])
+
+
+def _initramfs(tree, folder, servers):
+    """What the servers need and nothing else: the yardstick shall not carry what it does not use."""
     modules = _modules(tree)
-    programs = {"usr/sbin/nginx": tree / "usr/sbin/nginx", "usr/bin/redis-server": tree / "usr/bin/redis-check-rdb"}
     source = host.SOURCE / "linux"
-    static = ["-static"]
-    files = [("init", host.made("linux-init", [source / "init.c"], static), 0o755),
-             *((name, host.made(f"linux-{name}", [host.SOURCE / "guest" / f"{name}.c"], static), 0o755)
-               for name in ("echo", "stream")),
-             ("micro", micro(), 0o755),
+    debian = {"nginx": ("usr/sbin/nginx", tree / "usr/sbin/nginx"),
+              "redis": ("usr/bin/redis-server", tree / "usr/bin/redis-check-rdb")}
+    programs = dict(debian[name] for name in servers if name in debian)
+    files = [("init", host.made("linux-init", [source / "init.c"], ["-static"]), 0o755),
              ("etc/nginx.conf", source / "nginx.conf", 0o644), ("etc/redis.conf", source / "redis.conf", 0o644),
              ("lib64/ld-linux-x86-64.so.2", (tree / "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2").resolve(), 0o755)]
     files += [(name, path, 0o755) for name, path in programs.items()]
+    files += [(name, _own(name), 0o755) for name in servers if name in ("echo", "stream", "micro")]
     files += [(f"lib/x86_64-linux-gnu/{name}", path, 0o755)
               for name, path in sorted(_libraries(tree, programs.values()).items())]
     files += [(name, path, 0o644) for name, path in modules]
@@ -147,7 +152,7 @@ class Linux:
         self.kernel = next(iter(sorted(self.tree.glob("boot/vmlinuz-*"))), None)
         if not self.kernel:
             raise Problem("the kernel's package holds no kernel")
-        content = _initramfs(self.tree, folder)
+        content = _initramfs(self.tree, folder, servers)
         self.archive = FOLDER / f"initramfs-{hashlib.sha256(content).hexdigest()[:12]}.cpio"
         if not self.archive.is_file():
             self.archive.write_bytes(content)

@@ -17,6 +17,7 @@ from .elf import Elf
 
 ADDRESS = "10.0.2.15"
 BOOT_LIMIT = 60
+TRAPS = "interrupts and faults"
 CRASH = re.compile(r"init: crash|exo: panic|.*Kernel panic")
 CLOSED = ["-seed", "1", "-rtc", "base=2020-01-01,clock=vm"]  # with icount: the same run every time
 KERNEL_BASE = 0xffffffff80000000
@@ -141,7 +142,7 @@ class Own:
     def watches(self):
         """Functions of the kernel whose executions are figures."""
         kernel = Elf(self.kernel)
-        names = {"upcalls": "upcall", "traps": "trap_common"}
+        names = {"upcalls": "upcall", TRAPS: "trap_common"}
         return {label: kernel.address(name) for label, name in names.items() if kernel.address(name)}
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .. import pack
 from ..common import ROOT, Problem, say
-from . import load, suite_micro
+from . import counting, load, suite_micro
 from .subjects import Own, Running
 
 REQUEST = ["-c", 1, "-p", "/600"]
@@ -33,6 +33,8 @@ def _counts(bench, subject):
         with Running(subject, bench.network, counted=True, marks=subject.marks()) as running:
             ready, request = _first_answer(running)
             marks = running.counter.marks()
+            idle = counting.Idle(running, {})
+        rows.setdefault("a second of idleness", []).append(idle.rate(lambda totals: totals.norep))
         entry = marks.get("entry")
         for name, totals in marks.items():
             if entry and name != "entry":
