@@ -18,7 +18,7 @@
 #include "heap.h"
 #include "timers.h"
 
-#define DRIVER_BUFFERS 64u
+#define DRIVER_BUFFERS 128u
 #define DRIVER_LOW 24u /* with fewer buffers left than this, packets are copied out of them */
 #define PIECES 8u
 
