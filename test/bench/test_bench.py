@@ -74,6 +74,7 @@ class _Site(http.server.BaseHTTPRequestHandler):
 @contextlib.contextmanager
 def _site():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Site)
+    server.handle_error = lambda *unused: None      # clients that leave are no news
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

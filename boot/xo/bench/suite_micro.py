@@ -65,9 +65,6 @@ def micro(bench, subjects):
             continue
         say(f"micro: counting {subject.name} ...")
         marks, times = _marks(subject.micro_elf())
-        if "fault_fix" not in times:
-            bench.figures.say(f"{subject.name}: the libos delivers no SIGSEGV, so its fault upcall is only seen in "
-                              "the page fault of a touched page")
         values = {name: ([], []) for name in NAMES if name in times}
         for _ in range(bench.runs):
             reached = run(subject, marks)
