@@ -3,6 +3,7 @@
  * Children in quantity: made and undone by one plan, five hundred one after the other at every stage of their
  * lives, as many at once as may be. Afterwards the account is exactly what it was.
  */
+#include "../../../libos/plan/ring.h"
 #include "lives.h"
 
 #define RW (EXO_READ | EXO_WRITE)
@@ -41,6 +42,36 @@ static void one_plan(void)
 
 /* ---- many ---------------------------------------------------------------------------------------------- */
 
+/* In the middle of operations of many steps, most of the time. */
+static void churn(uint64_t n)
+{
+    for (;;) {
+        struct plan_buffer buffer;
+        struct plan *plan = plan_begin(&buffer);
+        struct frame_ref frame = plan_alloc(plan, 40, 0);
+        if (n % 5 != 0)
+            plan_free(plan, frame, 40);
+        plan_run(plan);
+    }
+}
+
+/* Completions that nobody takes: plans are held back, slots run out, cells stay in the ring. */
+static void flood(uint64_t n)
+{
+    for (uint64_t tail = ring_tail;; tail = PLAN_INFO->sq_head) {
+        struct plan_buffer buffer;
+        struct plan *plan = plan_begin(&buffer);
+        plan_flags(plan, 0, NULL);
+        for (unsigned i = 0; i < 3; i++)
+            plan_nop(plan, word_number(n));
+        plan_timer(plan, tick_number(tick_after_us(n % 3 * 100)));
+        ((struct exo_plan *)(void *)plan->cell)->cells = plan->count;
+        for (unsigned i = 0; i <= plan->count; i++)
+            ((struct exo_op *)LIBOS_SQ)[(tail + i) & (PLAN_INFO->sq_size - 1)] = plan->cell[i];
+        exo_enter(tail + plan->count + 1, 0, 0);
+    }
+}
+
 static void crash_or_exit(uint64_t n)
 {
     if (n % 2 == 0)
@@ -74,7 +105,7 @@ static void grandchild(void)
 /* Killed at every stage of their lives. */
 static void child_for(struct child *child, unsigned i)
 {
-    static void (*const lives[])(uint64_t) = { life_answer, life_spin, life_wait, crash_or_exit };
+    static void (*const lives[])(uint64_t) = { life_answer, life_spin, life_wait, crash_or_exit, churn, flood };
     child_create_parent(child, i % 10 == 9 ? 400 : CHILD_QUOTA, i % 10 == 9);
     if (i % 7 == 0)
         return;
@@ -85,7 +116,7 @@ static void child_for(struct child *child, unsigned i)
     }
     if (!child_copy(child, 1, 0) || i % 7 == 2)
         return;
-    child_start(child, i % 10 == 9 ? parent : lives[i % 4], i);
+    child_start(child, i % 10 == 9 ? parent : lives[i % 6], i);
     if (i % 3 == 0)
         OK(OP(TIMER, tick_after_us(1000)));
 }
