@@ -56,6 +56,16 @@ def test_wakes_at_once(t):
 
 
 @limit(120)
+def test_long_operations_delay_nobody(t):
+    """Operations on a thousand frames go in steps, and between steps the kernel looks who else is there."""
+    text = _program("frames", 24, "frames 300").replace("2M", "8M") + _program("sleeper", 4, "sleep 40 5000")
+    guest = _run(t, text, 110)
+    t.check(_numbers(guest, "frames", r"\d+ rounds")[0] >= 20, "too few rounds")
+    _, middle, most = _numbers(guest, "sleeper", "woke")
+    t.check(middle <= 20 and most <= 200, f"late by {middle} us in the middle, {most} us at most")
+
+
+@limit(120)
 def test_credit_is_spent(t):
     """Who computes all the time has no credit to wake with: it can't have more than its slots."""
     text = (_program("steady", 24, "spin 640") + _program("greedy", 3, "spin 640") +

@@ -6,6 +6,7 @@
  *   spin MS            computes for so long: how much of it was charged, how many slots ended
  *   sleep COUNT US     sleeps again and again: how late it woke
  *   work MS MS MS      computes, thrice: how much it got done and how much of its time it was charged
+ *   frames MS          takes and gives back a thousand frames at a time, for so long
  *   timers US COUNT PERIOD  leaves so many timers behind after a while, and computes nothing
  */
 #include <stdio.h>
@@ -81,6 +82,19 @@ static void work(const char *name, uint64_t us)
     printf("%s: %llu units in %llu us charged\n", name, (unsigned long long)units, us_of(charged() - used));
 }
 
+static void frames(uint64_t us)
+{
+    uint64_t from = now(), rounds = 0;
+    for (; now() - from < ticks_of_us(us); rounds++) {
+        struct plan *plan = tally_plan(EXO_PLAN_QUIET);
+        plan_quiet(plan, true);
+        struct frame_ref frame = plan_alloc(plan, 1000, 0);
+        plan_free(plan, frame, 1000);
+        CHECK(plan_submit(plan) == 0);
+    }
+    printf("%llu rounds of a thousand frames\n", (unsigned long long)rounds);
+}
+
 static void timers(uint64_t us, unsigned count, uint64_t period)
 {
     static struct plan_buffer buffer;
@@ -121,6 +135,8 @@ int main(int argc, char **argv)
         sleep_often(a, b);
     else if (strcmp(what, "work") == 0)
         work("before", a * 1000ull), work("between", b * 1000ull), work("after", c * 1000ull);
+    else if (strcmp(what, "frames") == 0)
+        frames(a * 1000ull);
     else if (strcmp(what, "timers") == 0)
         timers(a, b, c);
     else
