@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The pretended machine: memory, a clock, nothing else. */
+/* The pretended machine: memory, a clock, and (host_nic.c) a network device. */
 #include "host_kernel.h"
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,6 @@
 #include "../../exo/arch/arch.h"
 #include "../../exo/first.h"
 #include "../../exo/net/nic.h"
-#include "../../exo/net/queue.h"
 
 #define EXPECT(condition)                                                                          \
     do {                                                                                           \
@@ -21,7 +21,7 @@
         }                                                                                          \
     } while (0)
 
-uint64_t host_now;
+uint64_t host_now, host_armed;
 unsigned host_attention;
 char host_console[4096];
 
@@ -45,12 +45,50 @@ void arch_vector_init(void *state) { (void)state; }
 uint64_t arch_kernel_root(void) { return (uint64_t)(HOST_FRAMES - 1) << EXO_PAGE_SHIFT; }
 void arch_forget(struct core *core, struct env *env) { (void)core, (void)env; }
 void arch_leave_space(struct core *core) { core->space = NULL; }
-void arch_idle(void) { abort(); }
-void timer_arm(uint64_t tick) { (void)tick; }
+void timer_arm(uint64_t tick) { host_armed = tick; }
+
+/* Where the scheduler comes out: in a program, or idle. */
+static jmp_buf out;
+static struct env *resumed;
+
+void arch_idle(void)
+{
+    resumed = NULL;
+    longjmp(out, 1);
+}
+
 noreturn void arch_resume(struct core *core, struct env *env)
 {
-    (void)core, (void)env;
-    abort();
+    core->current = core->space = env;
+    resumed = env;
+    longjmp(out, 1);
+}
+
+struct env *host_leave(void)
+{
+    if (!setjmp(out))
+        core_leave(core_this());
+    return resumed;
+}
+
+struct env *host_syscall(struct env *env, uint64_t submit, uint64_t wait_for, uint64_t deadline)
+{
+    core_this()->current = env;
+    env->context.rdi = submit;
+    env->context.rsi = wait_for;
+    env->context.rdx = deadline;
+    if (!setjmp(out))
+        core_syscall(core_this());
+    return resumed;
+}
+
+struct env *host_fault(struct env *env, uint64_t vector)
+{
+    core_this()->current = env;
+    env->context.vector = vector;
+    if (!setjmp(out))
+        core_fault(core_this());
+    return resumed;
 }
 
 /* Stands for an interrupt that comes after so many looks. */
@@ -89,25 +127,6 @@ noreturn void panic(const char *format, ...)
     abort();
 }
 
-/* ---- no NIC ---------------------------------------------------------------------------- */
-
-frame_t nic_root(void) { return (frame_t){0}; }
-bool nic_poll(void) { return false; }
-bool nic_env_quiet(const struct env *env) { return env->tx_in_flight == 0; }
-void nic_flush(void) {}
-bool nic_idle(void) { return true; }
-void queue_hold(frame_t frame, uint64_t generation) { (void)frame, (void)generation; }
-void queue_drop(frame_t frame, uint64_t generation) { (void)frame, (void)generation; }
-bool queue_kill(frame_t frame, unsigned budget) { return (void)frame, (void)budget, true; }
-#define NO_NIC(name)                                                                               \
-    int op_##name(struct plan *plan, struct op *op) { return (void)plan, (void)op, -EXO_E_DEVICE; }
-NO_NIC(queue_create)
-NO_NIC(queue_info)
-NO_NIC(net_rx)
-NO_NIC(net_tx)
-void op_net_rx_cancel(struct plan *plan, struct op *op) { (void)plan, (void)op; }
-void op_net_tx_cancel(struct plan *plan, struct op *op) { (void)plan, (void)op; }
-
 /* ---- building ------------------------------------------------------------------------------ */
 
 static void memory_map(void)
@@ -121,8 +140,16 @@ static void memory_map(void)
     mapped = true;
 }
 
+static uint64_t take_frames(unsigned count)
+{
+    frame_t first;
+    EXPECT(frame_take(count, 0, EXO_ANY, &first) == 0);
+    frame_reserve(first.number, count);
+    return (uint64_t)first.number << EXO_PAGE_SHIFT;
+}
+
 /* The frames behind the archive page and its one "program" page. */
-struct env *host_start(void)
+static struct env *start(bool nic)
 {
     memory_map();
     memset((void *)KERNEL_PHYSMAP, 0x5a, HOST_FRAMES * EXO_PAGE_SIZE);
@@ -136,13 +163,17 @@ struct env *host_start(void)
     frame_reserve(HOST_FRAMES - 1, 1);
     frame_reserve(1, 1); /* the archive: one page */
     frame_add_free(2, HOST_FRAMES - 3);
+    EXPECT(!nic || nic_init(take_frames));
     struct boot_range archive = {EXO_PAGE_SIZE, 2 * EXO_PAGE_SIZE};
     struct image image = {.entry = 0x400000};
-    struct env *env = first_create(&archive, &image, false);
+    struct env *env = first_create(&archive, &image, nic);
     core_start(core_this(), env);
     core_this()->current = env;
     return env;
 }
+
+struct env *host_start(void) { return start(false); }
+struct env *host_start_nic(void) { return start(true); }
 
 void host_plan(struct env *env, unsigned flags)
 {
@@ -162,6 +193,8 @@ struct exo_op *host_op(struct env *env, unsigned code)
     *op = (struct exo_op){.code = (uint8_t)code};
     return op;
 }
+
+uint64_t host_built(const struct env *env) { return tail[env->index]; }
 
 void host_continue(struct env *env)
 {
@@ -235,6 +268,21 @@ struct env *host_child(struct env *parent, uint32_t quota, unsigned slots, unsig
 
 /* ---- what must always hold --------------------------------------------------------------------- */
 
+/* What the lists and tables of all programs add up to. */
+static struct sums {
+    uint32_t mappings[HOST_FRAMES], writable[HOST_FRAMES]; /* of a table: entries in use */
+} sums;
+
+static unsigned list_length(const struct list *list)
+{
+    unsigned length = 0;
+    for (const struct list_node *at = list->head.next; at != &list->head; at = at->next) {
+        EXPECT(at->next->prev == at);
+        EXPECT(++length < 100000);
+    }
+    return length;
+}
+
 static unsigned lists_check(const struct env *env)
 {
     unsigned owned = 0;
@@ -244,17 +292,103 @@ static unsigned lists_check(const struct env *env)
         EXPECT(frames[i].state == FRAME_OWNED || frames[i].state == FRAME_TABLE ||
                frames[i].state == FRAME_KERNEL);
         before = i;
-        owned++;
+        EXPECT(++owned < HOST_FRAMES);
     }
     return owned;
 }
 
-void host_check(void)
+/* Every slot is free or in use, every plan is on the lists that it says. */
+static void plans_check(const struct env *env)
 {
-    unsigned rights = 0, free = 0, owned = 0, used = 0;
+    unsigned free = 0, used = 0, ready = 0, held = 0, reserved = 0;
+    for (unsigned i = 0; i < PLAN_CLASSES; i++)
+        free += list_length(&env->pool.free[i]);
+    for (uint32_t i = env->owned; i != FRAME_NONE; i = frames[i].next) {
+        if (frames[i].kind != KIND_SLOTS || slots_base(&frames[i]) != i)
+            continue;
+        char *at = frame_memory((frame_t){i});
+        uint64_t size = plan_slot_bytes(slots_class(&frames[i]));
+        uint64_t bytes = (uint64_t)slots_frames(&frames[i]) * EXO_PAGE_SIZE;
+        for (; bytes >= size; at += size, bytes -= size) {
+            const struct plan *plan = (const struct plan *)(void *)at;
+            if (!plan->admitted)
+                continue;
+            EXPECT(plan->env == env && !plan->busy);
+            EXPECT((plan->ended & (plan->waiting | plan->runnable)) == 0);
+            used++;
+            ready += plan->on_ready;
+            held += plan->held.next != NULL;
+            reserved += plan->reserved;
+        }
+    }
+    EXPECT(free + used == env->pool.slots);
+    EXPECT(list_length(&env->ready) == ready);
+    EXPECT(list_length(&env->held) == held);
+    EXPECT(env->frames_reserved == reserved);
+}
+
+/* Counts what a program's tables map, and that it may. */
+static void tables_count(const struct env *env, uint32_t root, unsigned level)
+{
+    const uint64_t *entry = frame_memory((frame_t){root});
+    for (unsigned i = 0; i < (level == 4 ? 256 : 512); i++) {
+        if (!(entry[i] & 1))
+            continue;
+        uint32_t number = (uint32_t)(entry[i] >> 12);
+        EXPECT(number < HOST_FRAMES);
+        const struct frame *frame = &frames[number];
+        if (level < 4)
+            sums.writable[root]++;
+        if (level > 1) {
+            EXPECT(frame->state == FRAME_TABLE && frame->owner == env->index);
+            tables_count(env, number, level - 1);
+            continue;
+        }
+        bool writable = entry[i] & 2;
+        EXPECT(frame->state == FRAME_FROZEN || frame->owner == env->index);
+        EXPECT(!writable || frame->state == FRAME_OWNED);
+        EXPECT(frame->state != FRAME_KERNEL || frame->kind == KIND_CQ || frame->kind == KIND_INFO);
+        sums.mappings[number]++;
+        sums.writable[number] += writable;
+    }
+}
+
+static void mappings_check(void)
+{
+    memset(&sums, 0, sizeof sums);
+    for (unsigned i = 1; i < ENV_MAX; i++)
+        if (envs[i])
+            tables_count(envs[i], (uint32_t)(envs[i]->root >> EXO_PAGE_SHIFT), 4);
     for (unsigned i = 0; i < HOST_FRAMES; i++) {
         const struct frame *frame = &frames[i];
-        free += frame->state == FRAME_FREE;
+        if (frame->state == FRAME_KERNEL && frame->kind == KIND_SLOTS)
+            continue;
+        EXPECT(frame->rights == sums.mappings[i] + (frame->state == FRAME_FROZEN ? frame->pins : 0));
+        EXPECT(frame->writable == sums.writable[i]);
+        EXPECT(frame->pins == 0 || frame->state == FRAME_OWNED || frame->state == FRAME_FROZEN);
+    }
+}
+
+/* Every CPU slot is its owner's who counts it. */
+static void slots_check(void)
+{
+    unsigned owned[ENV_MAX] = {0};
+    for (unsigned i = 0; i < EXO_CPU_SLOTS; i++) {
+        EXPECT(envs[core_this()->slot_owner[i]]);
+        owned[core_this()->slot_owner[i]]++;
+    }
+    for (unsigned i = 1; i < ENV_MAX; i++)
+        EXPECT(!envs[i] || envs[i]->cpu_slots == owned[i]);
+}
+
+void host_check(void)
+{
+    unsigned rights = 0, free = 0, owned = 0, used = 0, places = 0;
+    bool dying = false;
+    for (unsigned i = 0; i < HOST_FRAMES; i++) {
+        const struct frame *frame = &frames[i];
+        if (frame->state == FRAME_FREE && frame->kind)
+            free += 1u << (frame->kind - 1);
         rights += frame->state == FRAME_FROZEN ? frame->rights : 0;
         EXPECT(frame->state != FRAME_FROZEN || frame->writable == 0);
     }
@@ -262,9 +396,18 @@ void host_check(void)
     for (unsigned i = 1; i < ENV_MAX; i++) {
         if (!envs[i])
             continue;
+        EXPECT(envs[i]->index == i);
+        dying |= envs[i]->state == ENV_DYING;
         owned += lists_check(envs[i]);
+        if (envs[i]->state != ENV_DYING)
+            plans_check(envs[i]);
         used += envs[i]->frames_used;
+        places += envs[i]->places + 1u;
         EXPECT(envs[i]->frames_used + envs[i]->frames_reserved <= envs[i]->frames_limit);
     }
     EXPECT(used == owned + rights);
+    EXPECT(places == ENV_MAX - 1);
+    if (!dying)
+        mappings_check();
+    slots_check();
 }

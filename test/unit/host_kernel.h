@@ -17,6 +17,8 @@
 
 /* A fresh machine with one environment that owns everything: one frame of 4-cell slots. */
 struct env *host_start(void);
+/* The same with a network device; at most once a process. */
+struct env *host_start_nic(void);
 /* A child of it with rings, `quota` frames and `slots` frames of slots of that class. */
 struct env *host_child(struct env *parent, uint32_t quota, unsigned slots, unsigned slot_class,
                        uint32_t *handle);
@@ -31,6 +33,19 @@ void host_continue(struct env *env);
 /* The next completion, or NULL. */
 const struct exo_completion *host_completion(struct env *env);
 
+/* Crosses, faults, or (host_leave) is interrupted under the kernel's own scheduler. Return the program that
+ * it goes to, NULL if the core idles. */
+struct env *host_syscall(struct env *env, uint64_t submit, uint64_t wait_for, uint64_t deadline);
+struct env *host_fault(struct env *env, uint64_t vector);
+struct env *host_leave(void);
+/* Cells that were built for it so far: the `submit` of the next crossing. */
+uint64_t host_built(const struct env *env);
+
+/* The device (host_nic.c): a packet arrives; how many of the packets that it has it may be done with. */
+void host_nic_receive(const void *packet, uint32_t length);
+extern unsigned host_nic_done;
+
+extern uint64_t host_armed;       /* the tick that the timer was set to last */
 extern uint64_t host_now;         /* what clock_now() says */
 extern unsigned host_attention;   /* the core is wanted after that many steps; 0: never */
 extern char host_console[4096];   /* what was written there */
