@@ -168,7 +168,7 @@ void env_stop(struct env *env, uint64_t reason, uint64_t word, uint64_t other)
     env->stop[2] = other;
     core_forget(env);
     struct op *op;
-    while ((op = op_unpark(&env->waiters))) { /* one program can park few: it pays a slot for each */
+    while ((op = op_unpark(&env->waiters))) { /* at most ENV_WAITERS */
         for (unsigned i = 0; i < 3; i++)
             op->result[i] = env->stop[i];
         op_end(op, 0);

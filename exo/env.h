@@ -15,6 +15,7 @@
 
 #define ENV_MAX 64u       /* environments at once; index 0 is the kernel */
 #define HANDLES_MAX 128u  /* in one page */
+#define ENV_WAITERS 16u   /* that one stop wakes */
 
 enum env_state {
     ENV_NEW,     /* being built by its parent */

@@ -37,10 +37,13 @@ static bool abandon_run(frame_t first, unsigned slot_class, uint32_t run_frames)
     return gone;
 }
 
-/* The cursor is the frame to look at next on the owner's list. */
+/* The cursor is the frame to look at next on the owner's list; the walk begins anew when that has left the
+ * list, which a queue does by itself when the last that waited for it has ended. */
 static bool abandon_plans(struct env *env, uint64_t *cursor)
 {
-    uint32_t number = *cursor ? (uint32_t)*cursor : env->owned;
+    uint32_t number = (uint32_t)*cursor;
+    if (frames[number].owner != env->index)
+        number = env->owned;
     for (unsigned i = 0; i < STEP_FRAMES && number != FRAME_NONE; i++) {
         struct frame *entry = &frames[number];
         if (entry->kind == KIND_SLOTS && slots_base(entry) == number) {
@@ -98,6 +101,7 @@ static void unlink(struct env *env)
 static void finish(struct env *env)
 {
     frame_t first = env->frame;
+    core_forget(env); /* CPU slots of its children came to it meanwhile */
     unlink(env);
     envs[env->index] = NULL;
     while (env_end > 0 && !envs[env_end - 1])

@@ -117,12 +117,23 @@ int op_env_kill(struct plan *plan, struct op *op)
     return 0;
 }
 
+static bool crowded(const struct list *waiters)
+{
+    const struct list_node *at = waiters->head.next;
+    for (unsigned i = 0; i < ENV_WAITERS; i++, at = at->next)
+        if (at == &waiters->head)
+            return false;
+    return true;
+}
+
 int op_env_wait(struct plan *plan, struct op *op)
 {
     struct env *child = child_of(plan, op);
     if (!child)
         return -EXO_E_HANDLE;
     if (child->state != ENV_STOPPED) {
+        if (crowded(&child->waiters))
+            return -EXO_E_FULL;
         op_park(op, &child->waiters);
         return OP_PARK;
     }

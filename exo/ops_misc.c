@@ -22,7 +22,7 @@ int op_nop(struct plan *plan, struct op *op)
  * kernel's copy is the tick of the pass before, arg[2] says that there was one. */
 static uint64_t timer_next(struct op *op, uint64_t now)
 {
-    uint64_t tick = op_arg(op, 0), period = op->cell.arg[1];
+    uint64_t tick = op_arg(op, 0), period = op_arg(op, 1);
     if (period == 0 || op->cell.uses & 1)
         return tick;
     if (op->cell.arg[2])
@@ -80,7 +80,7 @@ int op_yield(struct plan *plan, struct op *op)
     struct env *to = NULL;
     if (op_handle(op) != EXO_SELF) {
         to = handle_env(plan->env, op_handle(op), false);
-        if (!to)
+        if (!to || to->state == ENV_DYING) /* it may be gone when the scheduler looks */
             return -EXO_E_HANDLE;
     }
     core_yield(plan->env, to);
@@ -146,10 +146,12 @@ int op_console_grant(struct plan *plan, struct op *op)
     return 0;
 }
 
-/* Whoever reads the console must be able to trust the labels: a program can write no control character. */
-static char printable(uint8_t byte)
+/* Whoever reads the console must be able to trust the labels: a program can write no control character,
+ * those that UTF-8 writes as 0xc2 and a second byte (U+0080 to U+009F) included. */
+static char printable(uint8_t before, uint8_t byte)
 {
-    return byte == '\t' || (byte >= 0x20 && byte != 0x7f) ? (char)byte : '?';
+    bool control = byte < 0x20 || byte == 0x7f || (before == 0xc2 && byte >= 0x80 && byte < 0xa0);
+    return byte == '\t' || !control ? (char)byte : '?';
 }
 
 static uint8_t buffer_byte(const struct buffer *buffer, uint64_t index)
@@ -194,7 +196,7 @@ int op_console_write(struct plan *plan, struct op *op)
         uint8_t byte = buffer_byte(&buffer, op->result[0]++);
         ended = byte == '\n';
         if (!ended)
-            text[length++] = printable(byte);
+            text[length] = printable(length ? (uint8_t)text[length - 1] : 0, byte), length++;
     }
     write_line(console->label, text, length);
     return op->result[0] == buffer.length ? 0 : OP_AGAIN;

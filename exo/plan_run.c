@@ -9,6 +9,8 @@
 #include "env.h"
 #include "plan.h"
 
+#define LOOK_STEPS 8u /* operations that end at once keep an interrupt waiting for at most so many steps */
+
 /* ---- completions ------------------------------------------------------------ */
 
 static bool post(struct plan *plan, unsigned index)
@@ -242,6 +244,12 @@ static void make_ready(struct plan *plan)
     list_push(&plan->env->ready, &plan->link);
 }
 
+/* Between operations the core is asked for every so many steps. */
+static inline bool wanted_between(const struct plan *plan)
+{
+    return plan->work % LOOK_STEPS == 0 && core_attention();
+}
+
 /* One ascending pass over what could move. Edges point backward, so what an operation's end allows
  * lies ahead of it, unless CANCEL or an event ended something behind. */
 static bool run_pass(struct plan *plan)
@@ -256,7 +264,7 @@ static bool run_pass(struct plan *plan)
             free = op_continue(plan, index);
         else if (plan->waiting & bit)
             free = op_start(plan, index);
-        if (!free)
+        if (!free || wanted_between(plan))
             return false;
     }
     return true;
@@ -399,7 +407,7 @@ void plan_post_held(struct env *env)
             plan->unposted &= plan->unposted - 1;
         }
         unhold(plan);
-        if (all_ended(plan)) {
+        if (all_ended(plan) && !plan->on_ready) { /* else it ends when it runs */
             if (plan_end(plan))
                 make_ready(plan);
             else if (plan->held.next)

@@ -77,11 +77,14 @@ int space_map(struct env *env, uint64_t address, frame_t frame, unsigned perm, u
     uint64_t *entry = &table[entry_index(address, 1)];
     if (*entry & PTE_PRESENT)
         return -EXO_E_EXISTS;
+    if (perm & EXO_WRITE) {
+        if (frame_entry(frame)->writable == UINT16_MAX)
+            return -EXO_E_BUSY;
+        frame_entry(frame)->writable++;
+    }
     *entry = pte_make(frame, perm);
     frame_entry(holder)->writable++;
     frame_entry(frame)->rights++;
-    if (perm & EXO_WRITE)
-        frame_entry(frame)->writable++;
     return 0;
 }
 
@@ -128,6 +131,8 @@ int space_protect(struct env *env, uint64_t address, unsigned perm)
     struct frame *target = frame_entry(frame);
     if (perm & EXO_WRITE && (target->state != FRAME_OWNED || target->owner != env->index))
         return -EXO_E_RIGHT;
+    if (perm & EXO_WRITE && target->writable == UINT16_MAX && !(*entry & PTE_WRITE))
+        return -EXO_E_BUSY;
     if (*entry & PTE_WRITE)
         target->writable--;
     if (perm & EXO_WRITE)

@@ -12,7 +12,8 @@
 
 /* The leaf that maps a user address: 0 with its frame and EXO_READ/WRITE/EXEC, or -EXO_E_ABSENT. */
 int space_lookup(struct env *env, uint64_t address, frame_t *frame, unsigned *perm);
-/* Maps one page. The caller has checked the right to the frame. 0, NO_TABLE (*level says which), EXISTS. */
+/* Maps one page. The caller has checked the right to the frame. 0, NO_TABLE (*level says which), EXISTS,
+ * BUSY (65535 writable mappings). */
 int space_map(struct env *env, uint64_t address, frame_t frame, unsigned perm, unsigned *level);
 /* Removes one page; the frame's counts are lowered, the last right to a frozen frame frees
  * it. 0 or -EXO_E_ABSENT. */

@@ -284,7 +284,7 @@ enum exo_code {
  * ENV_KILL(child)              Ends it with everything it has; parks while frames are
  *   walked. Its frames and quota return. Result: frames returned. The handle goes with it.
  * ENV_WAIT(child)              Parks until it has stopped. Results: why (EXO_STOP_...), and
- *   the two words that go with it.
+ *   the two words that go with it. FULL: 16 operations wait for it already.
  * ENV_READ(child; address, buffer)  Copies memory of a stopped child into an owned buffer of at most
  *   4096 bytes. Result: bytes copied up to the first hole. STATE if it is running.
  * ENV_EXIT(reason, word, word) Stops the caller with EXO_STOP_EXIT or EXO_STOP_CRASH. RANGE.
