@@ -151,11 +151,13 @@ static void turn_slot(struct core *core, uint64_t now)
     uint64_t passed = (now - core->slot_end) / core->slot_ticks + 1;
     core->slot = (uint32_t)((core->slot + passed) % EXO_CPU_SLOTS);
     core->slot_end += passed * core->slot_ticks;
+    core->yielded = core->yielded_to = NULL; /* what was given up is over */
     if (core->current)
         core->current->slice_pending = true;
 }
 
-/* Ends due timers and waits; the earliest tick at which something is due again. */
+/* Ends due waits, and one due timer of each environment: the others end in its own time, when it is picked.
+ * Returns the earliest tick at which something is due again. */
 static uint64_t expire(uint64_t now)
 {
     uint64_t next = EXO_NEVER;
@@ -163,9 +165,13 @@ static uint64_t expire(uint64_t now)
         struct env *env = envs[i];
         if (!env)
             continue;
-        if (env->timers && timer_expire(env, now, TIMER_BUDGET))
-            next = now;
-        if (env->timers && env->timers->result[0] < next)
+        if (env->timers && env->timers->result[0] <= now) {
+            if (list_empty(&env->ready))
+                (void)timer_expire(env, now, 1);
+            else
+                env_woken(env);
+        }
+        if (env->timers && env->timers->result[0] > now && env->timers->result[0] < next)
             next = env->timers->result[0];
         if (env->state != ENV_WAITING)
             continue;
@@ -189,6 +195,17 @@ static void arm(struct core *core, uint64_t tick)
         timer_arm(tick);
         core->armed = tick;
     }
+}
+
+/* When the core must look again at the latest. In another's slot an environment that was woken has no more
+ * than its credit. */
+static uint64_t turn_end(const struct core *core, const struct env *env, uint64_t now, uint64_t next)
+{
+    uint64_t end = next < core->slot_end ? next : core->slot_end;
+    if (env->boosted && core->slot_owner[core->slot] != env->index && env->credit > 0 &&
+        now + (uint64_t)env->credit < end)
+        end = now + (uint64_t)env->credit;
+    return end;
 }
 
 /* ---- ways in and out ------------------------------------------------------------------ */
@@ -239,10 +256,11 @@ noreturn void core_leave(struct core *core)
             continue;
         }
         core->current = env;
-        arm(core, next < core->slot_end ? next : core->slot_end);
+        bool due = env->timers && timer_expire(env, now, TIMER_BUDGET);
+        arm(core, turn_end(core, env, now, next));
         bool user = env_continue(env);
         nic_flush();
-        if (user && !core->attention)
+        if (user && !core->attention && !due)
             resume(core, env);
     }
 }
