@@ -9,6 +9,39 @@
 #define BLOCK 512u
 #define ENTRIES_MAX 16u /* the first program comes first; padding may come before */
 
+/* ---- the archive's sum ---------------------------------------------------------------- */
+
+typedef uint64_t word __attribute__((may_alias, aligned(1)));
+
+struct sum {
+    uint8_t magic[8]; /* "exosum01" */
+    uint64_t bytes, sum, sums;
+};
+
+/* The words added up, and what that came to after each word added up (as J. Fletcher's checksum, 1982), the
+ * two stored sums taken as 0. An archive without the magic was not made by our packer: it has no sum. */
+static const char *sum_check(const uint8_t *archive, uint64_t bytes)
+{
+    struct sum stored;
+    uint64_t sum = 0, sums = 0, at = BLOCK + offsetof(struct sum, sum);
+    if (bytes < 2 * BLOCK || bytes % sizeof(word))
+        return NULL;
+    memcpy(&stored, archive + BLOCK, sizeof stored);
+    if (memcmp(stored.magic, "exosum01", 8) != 0)
+        return NULL;
+    if (stored.bytes != bytes)
+        return "the boot archive is truncated";
+    const word *from = (const word *)archive, *field = (const word *)(archive + at);
+    for (uint64_t i = 0; i < bytes / sizeof(word); i++) {
+        sum += from[i];
+        sums += sum;
+    }
+    uint64_t after = (bytes - at) / sizeof(word); /* prefixes that hold the first field */
+    sum -= field[0] + field[1];
+    sums -= field[0] * after + field[1] * (after - 1);
+    return sum == stored.sum && sums == stored.sums ? NULL : "the boot archive is corrupt: its sum is wrong";
+}
+
 /* ---- ustar ------------------------------------------------------------------------- */
 
 static bool octal(const uint8_t *field, unsigned length, uint64_t *value)
@@ -31,6 +64,9 @@ static bool header_valid(const uint8_t *header)
 const char *image_find(const uint8_t *archive, uint64_t bytes, struct image *image)
 {
     uint64_t at = 0;
+    const char *damage = sum_check(archive, bytes);
+    if (damage)
+        return damage;
     for (unsigned i = 0; i < ENTRIES_MAX; i++) {
         uint64_t size;
         if (bytes - at < BLOCK)

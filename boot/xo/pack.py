@@ -4,7 +4,9 @@
 The archive is a ustar that any tar reads, laid out so that the guest can map
 files instead of copying them. Each file's data starts on a page boundary, and
 no page with data of one file holds header or data of another: fillers named
-`.pad`, all zero, take the room between.
+`.pad` take the room between. They are all zero, but for the archive's own sum at
+the beginning of the first, by which the kernel finds damage before anything runs:
+"exosum01", length in bytes, sum, sum of sums (exo/image.c says how).
 
     page n     | file A's data ... end of it | .pad header, zeros     |
     page n+1   | zeros (of .pad) ............. file B's header (512)  |
@@ -13,7 +15,9 @@ no page with data of one file holds header or data of another: fillers named
 The first file that is not a filler is `init`, the second is `manifest`. The
 same input gives the same bytes: no times, no owners, a fixed order."""
 
+import itertools
 import shutil
+import struct
 import tempfile
 from pathlib import Path
 
@@ -58,7 +62,16 @@ def archive(files):
         out += bytes(-len(out) % BLOCK)
     out += bytes(2 * BLOCK)
     out += bytes(-len(out) % PAGE)
+    if files:
+        _sum_write(out)
     return bytes(out)
+
+
+def _sum_write(out):
+    """Into the first filler's data, where zeros are while it is made."""
+    struct.pack_into("<8sQ", out, BLOCK, b"exosum01", len(out))
+    sums = list(itertools.accumulate(struct.unpack(f"<{len(out) // 8}Q", out)))
+    struct.pack_into("<QQ", out, BLOCK + 16, sums[-1] % 2**64, sum(sums) % 2**64)
 
 
 def stripped(path):

@@ -102,12 +102,55 @@ START_TEST(spoiled_ones_never_read_outside)
 }
 END_TEST
 
+/* As boot/xo/pack.py writes it. */
+static void seal(void)
+{
+    uint64_t sum = 0, sums = 0, word;
+    memcpy(archive + 512, "exosum01", 8);
+    memcpy(archive + 520, &archive_bytes, 8);
+    memset(archive + 528, 0, 16);
+    for (uint64_t at = 0; at < archive_bytes; at += 8) {
+        memcpy(&word, archive + at, 8);
+        sum += word;
+        sums += sum;
+    }
+    memcpy(archive + 528, &sum, 8);
+    memcpy(archive + 536, &sums, 8);
+}
+
+START_TEST(sealed_ones_show_any_damage)
+{
+    struct image image;
+    srand(9);
+    build();
+    for (unsigned i = 4096 + 256; i < archive_bytes; i++)
+        archive[i] = (uint8_t)rand();
+    seal();
+    ck_assert_ptr_null(find(archive_bytes, &image));
+    for (unsigned turn = 0; turn < 5000; turn++) {
+        unsigned at = (unsigned)rand() % (unsigned)archive_bytes;
+        uint8_t before = archive[at], other = (uint8_t)(before ^ (1 + rand() % 255));
+        if (at >= 512 && at < 520) /* the magic itself: then there is no sum */
+            continue;
+        archive[at] = other;
+        ck_assert_ptr_nonnull(find(archive_bytes, &image));
+        archive[at] = before;
+    }
+    uint8_t two[16]; /* words that changed places */
+    memcpy(two, archive + 6000 / 8 * 8, 16);
+    memcpy(archive + 6000 / 8 * 8, two + 8, 8);
+    memcpy(archive + 6000 / 8 * 8 + 8, two, 8);
+    ck_assert_ptr_nonnull(find(archive_bytes, &image));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("image");
     TCase *tests = tcase_create("image");
     tcase_add_test(tests, sound_one_is_found);
     tcase_add_test(tests, every_cut_is_refused);
+    tcase_add_test(tests, sealed_ones_show_any_damage);
     tcase_add_test(tests, spoiled_ones_never_read_outside);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
