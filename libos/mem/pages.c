@@ -74,33 +74,35 @@ static void runs_visit(uint64_t start, uint64_t end, bool same_frames,
 #define DROP_PAIRS 8u
 
 struct plan_buffer mem_plan;
-static struct plan *drop_plan;
-static unsigned drop_pairs;
+static struct exo_op drop_cell[1 + 2 * DROP_PAIRS];
+static unsigned drop_cells;
 
+/* A pair that fails does not stop the next. Nobody hears of those that end well. */
 static void drop_flush(void)
 {
-    int error = drop_pairs > 0 ? plan_run(drop_plan) : 0;
+    struct exo_completion failed;
+    int error = drop_cells > 0 ? ring_run_nested(drop_cell, drop_cells, &failed) : 0;
+    if (error == -EXO_E_NO_SLOT && plan_slots_add(drop_cells, 1) == 0)
+        error = ring_run_nested(drop_cell, drop_cells, &failed);
     if (error < 0) /* pinned by a device, say: the frames are out of reach, which must not pass in silence */
         libos_log("memory could not be given back: %s", exo_error_text(error));
-    drop_plan = plan_begin(&mem_plan);
-    plan_unordered(drop_plan, true); /* a pair that fails does not stop the next */
-    drop_pairs = 0;
+    drop_cells = 0;
 }
 
 static void drop_run(uint64_t address, uint64_t frame, uint32_t count, unsigned perm)
 {
     (void)perm;
-    struct frame_ref first = plan_unmap(drop_plan, env_self(), address, count);
-    plan_after(drop_plan, plan_bit(first), EXO_START_ALL);
-    plan_free(drop_plan, frame_number(frame), count);
+    drop_cell[drop_cells + 1] = (struct exo_op){ .code = EXO_UNMAP, .arg = { address, count } };
+    drop_cell[drop_cells + 2] = (struct exo_op){ .code = EXO_FREE, .after = 1ull << drop_cells,
+                                                 .arg = { frame, count } };
+    drop_cells += 2;
     mem_count.frames -= count;
-    if (++drop_pairs == DROP_PAIRS)
+    if (drop_cells == 2 * DROP_PAIRS)
         drop_flush();
 }
 
 void pages_drop(uint64_t start, uint64_t end)
 {
-    drop_flush();
     runs_visit(start, end, true, drop_run, 0);
     drop_flush();
 }

@@ -20,6 +20,21 @@ static bool code_has_result(unsigned code)
     }
 }
 
+/* Whether an operation always ends in the crossing that starts it. */
+static bool code_ends_at_once(unsigned code)
+{
+    switch (code) {
+    case EXO_TIMER:
+    case EXO_NET_RX:
+    case EXO_NET_TX:
+    case EXO_ENV_WAIT:
+    case EXO_ENV_KILL:
+        return false;
+    default:
+        return code < EXO_SEND;
+    }
+}
+
 void plan_flags(struct plan *plan, uint8_t flags, struct completion_target *target)
 {
     struct exo_plan *header = (struct exo_plan *)(void *)plan->cell;
@@ -44,6 +59,7 @@ static void run_done(struct completion_target *self, const struct exo_completion
             run->wake(run);
         return;
     }
+    run->missing--;
     run->results[i] = (struct plan_result){ completion->result, completion->more, completion->status };
     if (completion->status < 0 && completion->status != -EXO_E_CAUSE && run->first_error == 0) {
         run->first_error = completion->status;
@@ -51,20 +67,31 @@ static void run_done(struct completion_target *self, const struct exo_completion
     }
 }
 
-void plan_run_start(struct plan *plan, struct plan_run *run)
+/* Sets tags and flags; true if all ends in one crossing. */
+static bool run_prepare(struct plan *plan, struct plan_run *run)
 {
+    bool at_once = true;
     *run = (struct plan_run){ .target = { run_done }, .results = plan->results, .wake = run->wake };
-    plan_flags(plan, 0, &run->target);
     for (unsigned i = 1; i <= plan->count; i++) {
         struct exo_op *op = &plan->cell[i];
         plan->results[i - 1] = (struct plan_result){ 0, 0, 0 };
         if (op->code == EXO_MORE)
             continue;
         op->tag = (uint64_t)&run->target;
-        op->flags &= (uint8_t)~EXO_QUIET;
-        if (!code_has_result(op->code))
-            op->flags |= EXO_QUIET;
+        op->flags |= EXO_QUIET;
+        at_once = at_once && code_ends_at_once(op->code);
+        if (code_has_result(op->code)) {
+            op->flags &= (uint8_t)~EXO_QUIET;
+            run->missing++;
+        }
     }
+    return at_once;
+}
+
+void plan_run_start(struct plan *plan, struct plan_run *run)
+{
+    run_prepare(plan, run);
+    plan_flags(plan, 0, &run->target);
     plan_submit(plan);
 }
 
@@ -76,12 +103,18 @@ int plan_run_error(const struct plan_run *run)
 static int run_once(struct plan *plan)
 {
     struct plan_run run = { .wake = NULL };
-    plan_run_start(plan, &run);
+    bool at_once = run_prepare(plan, &run);
+    plan_flags(plan, at_once ? EXO_PLAN_QUIET : 0, &run.target);
+    long failed = plan_submit(plan);
     for (;;) {
         completion_dispatch();
         if (run.ended)
             return plan_run_error(&run);
-        ring_wait(EXO_NEVER);
+        /* Nothing failed in the crossing, and what has a result has told it: the plan's own
+         * completion would say nothing new. */
+        if (at_once && failed == 0 && run.missing == 0)
+            return 0;
+        failed = at_once ? plan_flush() : ring_wait(EXO_NEVER);
     }
 }
 

@@ -205,6 +205,7 @@ struct plan_run {
     int32_t first_error;
     uint16_t bad_cell; /* of a refused plan */
     uint16_t bad_op;   /* the first operation that failed */
+    uint16_t missing;  /* results that have not come */
     bool ended;
 };
 void plan_run_start(struct plan *plan, struct plan_run *run);
