@@ -20,6 +20,7 @@
 #define UNUSED6 SYSCALL_UNUSED(a, b, c, d, e, f)
 
 struct action signal_actions[SIGNALS + 1];
+bool signal_restarts;
 
 static uint64_t program_pending; /* sent to the program, and blocked by every thread */
 static struct { /* where the last one of a number came from */
@@ -47,6 +48,8 @@ SYSCALL(rt_sigaction)
     if (a == SIGKILL || a == SIGSTOP)
         return -EINVAL;
     signal_actions[a] = *(const struct action *)b;
+    if (a != SIGCANCEL && (signal_actions[a].flags & SA_RESTART) != 0)
+        signal_restarts = true;
     signal_actions[a].mask &= ~(signal_bit(SIGKILL) | signal_bit(SIGSTOP));
     return 0;
 }

@@ -21,6 +21,9 @@ bool signal_fault(struct exo_context *context);
 struct resume;
 bool signal_deliver(struct resume *resume, void *vector);
 
+/* A handler with SA_RESTART was set up once. */
+extern bool signal_restarts;
+
 /* Sends to the whole program: to a thread that waits for it or does not block it. */
 long signal_send_program(long signal);
 

@@ -72,26 +72,44 @@ static bool restarts(long n, long d, long result)
     }
 }
 
+/* One call; whether a handler ran for it that wants it to be tried again. */
+static inline long call(syscall_function *function, long a, long b, long c, long d, long e, long f,
+                        bool *again)
+{
+    /* libos_enter() and libos_leave(), without calls around which the arguments would have to
+     * be kept. */
+    ring_guard();
+    long result = function(a, b, c, d, e, f);
+    if (libos_slice_ended || completion_pending())
+        libos_leave();
+    else
+        ring_unguard();
+    struct thread *self = thread_current;
+    if ((self->signals_pending & ~self->signals_blocked) != 0)
+        *again = signal_deliver(NULL, NULL);
+    return result;
+}
+
+static __attribute__((noinline)) long call_again(long n, long a, long b, long c, long d, long e, long f)
+{
+    for (;;) {
+        bool again = false;
+        long result = call(table[n], a, b, c, d, e, f, &again);
+        if (!again || !restarts(n, d, result))
+            return result;
+    }
+}
+
 long libos_syscall(long n, long a, long b, long c, long d, long e, long f);
 long libos_syscall(long n, long a, long b, long c, long d, long e, long f)
 {
+    bool again;
     if (n == SYS_clock_gettime) /* often called, and needs nothing of ours */
         return sys_clock_gettime(a, b, c, d, e, f);
     syscall_function *function = (unsigned long)n < CALLS ? table[n] : NULL;
     if (function == NULL)
         return missing(n);
-    /* libos_enter() and libos_leave(), without calls around which the arguments would have to
-     * be kept. */
-    for (;;) {
-        ring_guard();
-        long result = function(a, b, c, d, e, f);
-        if (libos_slice_ended || completion_pending())
-            libos_leave();
-        else
-            ring_unguard();
-        struct thread *self = thread_current;
-        if ((self->signals_pending & ~self->signals_blocked) == 0 ||
-            !signal_deliver(NULL, NULL) || !restarts(n, d, result))
-            return result;
-    }
+    if (signal_restarts)
+        return call_again(n, a, b, c, d, e, f);
+    return call(function, a, b, c, d, e, f, &again);
 }
