@@ -26,7 +26,8 @@
 
 _Static_assert(LIBOS_STACK == 0x700000200000ull, "start.S has the number too");
 _Static_assert(LIBOS_CONTROL == 0x700000001000ull && offsetof(struct exo_control, depth) == 40 &&
-                   offsetof(struct exo_control, pending) == 44,
+                   offsetof(struct exo_control, pending) == 44 &&
+                   offsetof(struct exo_control, want) == 48,
                "upcall.S has the numbers too");
 
 extern const Elf64_Ehdr __ehdr_start __attribute__((visibility("hidden"))); /* the linker's */

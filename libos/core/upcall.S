@@ -31,7 +31,8 @@ upcall_entry: /* rdi: depth; rsp: stack[depth] */
 .Lcheck:
     test %ebx, %ebx
     jnz .Lresume
-    testl $1, 4(%rcx)
+    mov 4(%rcx), %eax
+    test %eax, 8(%rcx) /* pending and wanted */
     jz .Lresume
     mov %rsp, %r12
     mov %rsp, %rdi

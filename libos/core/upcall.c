@@ -50,9 +50,13 @@ struct resume *upcall_handle(unsigned depth)
 /* At depth 0, on the interrupted stack, below everything that is in use there. */
 void upcall_event(struct resume *resume)
 {
-    __asm__ volatile("andl $~1, %0" : "+m"(PLAN_CONTROL->pending));
+    uint32_t events = PLAN_CONTROL->pending & PLAN_CONTROL->want;
+    __atomic_fetch_and(&PLAN_CONTROL->pending, ~events, __ATOMIC_RELAXED);
+    bool slice = (events & 1u << (EXO_UPCALL_SLICE - 256)) != 0;
     if (libos_nesting != 0)
-        libos_slice_ended = true; /* libos_leave() yields */
-    else
+        libos_slice_ended = libos_slice_ended || slice; /* libos_leave() yields, and takes completions */
+    else if (slice)
         thread_preempt(resume);
+    else
+        thread_notice(resume);
 }

@@ -96,6 +96,12 @@ static void service(void)
         thread_ready(first, -ETIMEDOUT);
 }
 
+bool thread_service(void)
+{
+    service();
+    return ready.first != NULL;
+}
+
 void thread_last_words(void)
 {
     service();
@@ -122,19 +128,25 @@ static struct thread *next_take(void)
     return next;
 }
 
+uint64_t thread_deadline(void)
+{
+    struct thread *first = timers_first();
+    uint64_t deadline = first != NULL ? first->deadline : EXO_NEVER;
+    for (struct poller *p = pollers; p != NULL; p = p->next) {
+        uint64_t mine = p->deadline(p);
+        if (mine < deadline)
+            deadline = mine;
+    }
+    return deadline;
+}
+
 /* Nobody can run: waits in the kernel for the next completion or deadline, unless a poller has
  * work. */
 static void idle(void)
 {
     if (!kicked) {
-        struct thread *first = timers_first();
-        uint64_t deadline = first != NULL ? first->deadline : EXO_NEVER;
-        for (struct poller *p = pollers; p != NULL; p = p->next) {
-            uint64_t mine = p->deadline(p);
-            if (mine < deadline)
-                deadline = mine;
-        }
-        ring_wait(deadline);
+        prompt_end();
+        ring_wait(thread_deadline());
     }
     service();
 }
@@ -156,6 +168,8 @@ void thread_schedule(void)
     }
     while ((next = next_take()) == NULL)
         idle();
+    if (next->computes) /* it was in the middle of it */
+        prompt_begin(thread_deadline());
     if (next != self) {
         thread_current = next;
         if (next->fs_base != self->fs_base)

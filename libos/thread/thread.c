@@ -45,18 +45,40 @@ static __attribute__((noinline)) void signals_call(struct thread *self, struct r
     memcpy(self->vector, interrupted, bytes);
 }
 
+static void preempt(struct thread *self, struct resume *resume)
+{
+    __asm__ volatile("xsave (%0)" : : "r"(self->vector), "a"(-1), "d"(-1) : "memory");
+    self->computes = true;
+    do
+        thread_yield();
+    while (libos_slice_ended);
+    self->computes = false;
+    if (self->cancelled || (self->signals_pending & ~self->signals_blocked) != 0)
+        signals_call(self, resume);
+    __asm__ volatile("xrstor (%0)" : : "r"(self->vector), "a"(-1), "d"(-1) : "memory");
+}
+
 void thread_preempt(struct resume *resume)
+{
+    libos_nesting = 1;
+    LIBOS_BARRIER();
+    preempt(thread_current, resume);
+    if (thread_all->all_next != NULL)
+        prompt_begin(thread_deadline()); /* it is not alone */
+    LIBOS_BARRIER();
+    libos_nesting = 0;
+}
+
+void thread_notice(struct resume *resume)
 {
     struct thread *self = thread_current;
     libos_nesting = 1;
     LIBOS_BARRIER();
-    __asm__ volatile("xsave (%0)" : : "r"(self->vector), "a"(-1), "d"(-1) : "memory");
-    do
-        thread_yield();
-    while (libos_slice_ended);
-    if (self->cancelled || (self->signals_pending & ~self->signals_blocked) != 0)
-        signals_call(self, resume);
-    __asm__ volatile("xrstor (%0)" : : "r"(self->vector), "a"(-1), "d"(-1) : "memory");
+    if (thread_service() || libos_slice_ended || self->cancelled ||
+        (self->signals_pending & ~self->signals_blocked) != 0)
+        preempt(self, resume);
+    else
+        prompt_begin(thread_deadline());
     LIBOS_BARRIER();
     libos_nesting = 0;
 }

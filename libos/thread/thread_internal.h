@@ -21,6 +21,7 @@ struct thread {
     bool no_restart;  /* what SIGCANCEL ended is not tried again */
     bool mask_swapped; /* a call waits with a mask of its own */
     bool in_timers;
+    bool computes;    /* it was interrupted at the end of a CPU slot, or by an event */
     bool woken;       /* runs because it was woken, not because it was its turn */
     int result;       /* of thread_wait() */
     int tid;
@@ -50,6 +51,12 @@ void thread_init(void);
  * handlers of signals that came meanwhile; they may change the registers. */
 struct resume;
 void thread_preempt(struct resume *resume);
+/* The same for completions that came meanwhile: others run only if that woke them. */
+void thread_notice(struct resume *resume);
+/* Completions, pollers, deadlines that passed; true if somebody is woken now. */
+bool thread_service(void);
+/* When anything is due: of threads that wait and of pollers. */
+uint64_t thread_deadline(void);
 /* Gives up the CPU; the caller has put itself wherever it will be found (or nowhere). */
 void thread_schedule(void);
 /* Makes a waiting thread ready with that result of thread_wait(). */
@@ -67,6 +74,11 @@ _Noreturn void thread_unmap_exit(void *base, size_t size);
 void timers_add(struct thread *thread);
 void timers_remove(struct thread *thread);
 struct thread *timers_first(void);
+
+/* A thread computes beside others that wait, until `deadline` at least (prompt.c); and nobody
+ * does any more. */
+void prompt_begin(uint64_t deadline);
+void prompt_end(void);
 
 /* switch.S */
 void thread_switch(struct thread *from, struct thread *to);

@@ -163,3 +163,12 @@ def test_faults(t):
     guest.wait_line(r"^faults: ok others$", 1)
     guest.wait_line(r"^twice: a fault in the handler of a fault$", 1)
     guest.wait_line(r"#\d+ .*  again\+", 1)
+
+
+@limit(60)
+def test_prompt(t):
+    """Who sleeps beside those who compute wakes within its CPU slot."""
+    guest = t.boot("program prompt\n  file libc-prompt\n  memory 4M\n  console yes\n  expect exit 0\n")
+    status = guest.wait_exit(50)
+    _no_failures(t, guest)
+    t.equal(status, t.OK, f"exit status (the last lines:\n{guest.tail()})")
