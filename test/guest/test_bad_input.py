@@ -255,3 +255,33 @@ def test_noise(t):
             path.unlink()
     t.check(ends.get(t.BOOT_FAILED, 0) >= 20, f"too little was found out: {ends}")
     return f"{ends.get(t.BOOT_FAILED, 0)} refused, {ends.get(t.PROGRAM_FAILED, 0)} crashed, {ends.get(t.OK, 0)} fine"
+
+
+RUNS = {
+    "no network card": (["httpd", "--net", "none"], "no NIC"),
+    "too little memory": (["hello", "--mem", "3M", "--net", "none"], "memory"),
+    "no such application": (["nowhere"], "nowhere"),
+    "no such manifest": (["no/where.manifest"], "no/where"),
+    "no such program": ("program nowhere\n  memory 1M\n", "nowhere"),
+    "no such file": ("include nowhere\nprogram hello\n  memory 4M\n", "nowhere"),
+    "a mistake in the manifest": ("program hello\n  memory 4M\n  memroy 4M\n", "manifest:3: unknown word"),
+    "a program that goes on": ("program p\n  file kernel-share\n  args spin 60000\n  memory 2M\n  expect exit 0\n", "time limit"),
+}
+
+
+@limit(60)
+@cases(*RUNS)
+def test_xo_run(t, case):
+    """./xo run: never success, a readable last line, no traces of Python."""
+    words, said = RUNS[case]
+    if isinstance(words, str):
+        path = t.work / "bad.manifest"
+        path.write_text(words)
+        words = [path, "--net", "none"]
+    done = t.xo("run", *words, "--timeout", "8", environment={"XO_BUILD": str(t.folder)}, timeout=50)
+    output = done.stdout + done.stderr
+    t.check(done.returncode != 0, f"exit status 0:\n{output}")
+    t.check("Traceback" not in output, output)
+    t.check(said in output, f"{said!r} is not in what it said:\n{output}")
+    lines = done.stderr.strip().splitlines()
+    t.check(lines and lines[-1].startswith(("xo: ", "  ")) and len(lines[-1]) < 300, f"the last line:\n{done.stderr}")
