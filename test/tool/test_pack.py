@@ -33,7 +33,8 @@ def test_every_file_alone_on_its_pages(t):
     owner = {}
     for member, content in _entries(raw):
         if member.name == ".pad":
-            t.equal(content, bytes(len(content)), "content of a filler")
+            sums = content.startswith(b"exosum01") and member.offset == 0
+            t.check(not any(content[32:] if sums else content), f"the filler at {member.offset} is not zero")
             continue
         t.equal(member.offset_data % PAGE, 0, f"{member.name} starts in its page at")
         first, last = member.offset_data // PAGE, (member.offset_data + max(member.size, 1) - 1) // PAGE
