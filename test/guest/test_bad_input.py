@@ -221,17 +221,22 @@ def _noise(raw, seed):
     copy = bytearray(raw)
     headers = [at for at in range(0, len(raw), 512) if raw[at + 257:at + 262] == b"ustar"]
     elves = [at + 512 for at in headers if raw[at + 512:at + 516] == b"\x7fELF"]
-    where = [("header", headers), ("elf", elves)] if seed % 3 else [("anywhere", [0])]
+    # Not init's own ELF header: with a sum that is right it is init, whatever it does.
+    where = [("header", headers), ("elf", elves[1:])] if seed % 3 else [("anywhere", [0])]
     for _ in range(chance.choice((1, 1, 2, 8, 64))):
         kind, places = chance.choice(where)
         start = chance.choice(places)
         at = start + chance.randrange({"header": 512, "elf": 64 + 56 * 6, "anywhere": len(raw)}[kind])
         at = min(at, len(raw) - 1)
         copy[at] = chance.choice((copy[at] ^ 1 << chance.randrange(8), chance.randrange(256), 0, 255))
-    if seed % 3 == 1:  # sums that are right let the damage in further
+    # Sums that are right let the damage in further.
+    if seed % 3 == 1:
         for at in headers:
             copy[at + 148:at + 156] = b" " * 8
             copy[at + 148:at + 156] = b"%06o\0 " % sum(copy[at:at + 512])
+    if seed % 3:
+        copy[512 + 16:512 + 32] = bytes(16)
+        pack._sum_write(copy)
     return bytes(copy)
 
 
