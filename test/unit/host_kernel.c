@@ -21,7 +21,7 @@
         }                                                                                          \
     } while (0)
 
-uint64_t host_now, host_armed;
+uint64_t host_now, host_armed, host_step;
 unsigned host_attention;
 char host_console[4096];
 
@@ -37,7 +37,7 @@ void *frame_memory(frame_t frame)
 }
 
 void space_flush(struct env *env, uint64_t address) { (void)env, (void)address; }
-uint64_t clock_now(void) { return host_now; }
+uint64_t clock_now(void) { return host_now += host_step; }
 uint64_t clock_hz(void) { return 1000000000u; }
 uint64_t arch_cpu_features(void) { return 0; }
 uint32_t arch_vector_bytes(void) { return 512; }
@@ -91,9 +91,11 @@ struct env *host_fault(struct env *env, uint64_t vector)
     return resumed;
 }
 
-/* Stands for an interrupt that comes after so many looks. */
+/* Stands for an interrupt that comes after so many looks; the timer's comes when it is time. */
 void arch_interrupt_window(void)
 {
+    if (host_step && clock_now() >= host_armed)
+        core_this()->timer_fired = core_this()->attention = 1;
     if (host_attention && --host_attention == 0)
         core_this()->attention = 1;
 }
@@ -297,10 +299,22 @@ static unsigned lists_check(const struct env *env)
     return owned;
 }
 
-/* Every slot is free or in use, every plan is on the lists that it says. */
-static void plans_check(const struct env *env)
+/* Frames that its ALLOCs took and that are on nobody's list yet. */
+static unsigned plan_taken(const struct plan *plan)
 {
-    unsigned free = 0, used = 0, ready = 0, held = 0, reserved = 0;
+    unsigned taken = 0;
+    for (unsigned i = 0; i < plan->cells; i++) {
+        const struct op *op = &plan->op[i];
+        if (op->cell.code == EXO_ALLOC && op->state == OP_READY && op->step[1])
+            taken += (unsigned)(op->cell.arg[0] - op->step[0]);
+    }
+    return taken;
+}
+
+/* Every slot is free or in use, every plan is on the lists that it says. */
+static unsigned plans_check(const struct env *env)
+{
+    unsigned free = 0, used = 0, taken = 0, ready = 0, held = 0, reserved = 0;
     for (unsigned i = 0; i < PLAN_CLASSES; i++)
         free += list_length(&env->pool.free[i]);
     for (uint32_t i = env->owned; i != FRAME_NONE; i = frames[i].next) {
@@ -314,17 +328,21 @@ static void plans_check(const struct env *env)
             if (!plan->admitted)
                 continue;
             EXPECT(plan->env == env && !plan->busy);
-            EXPECT((plan->ended & (plan->waiting | plan->runnable)) == 0);
+            EXPECT(env->state == ENV_DYING || (plan->ended & (plan->waiting | plan->runnable)) == 0);
             used++;
+            taken += plan_taken(plan);
             ready += plan->on_ready;
             held += plan->held.next != NULL;
             reserved += plan->reserved;
         }
     }
+    if (env->state == ENV_DYING)
+        return taken;
     EXPECT(free + used == env->pool.slots);
     EXPECT(list_length(&env->ready) == ready);
     EXPECT(list_length(&env->held) == held);
     EXPECT(env->frames_reserved == reserved);
+    return taken;
 }
 
 /* Counts what a program's tables map, and that it may. */
@@ -383,12 +401,14 @@ static void slots_check(void)
 
 void host_check(void)
 {
-    unsigned rights = 0, free = 0, owned = 0, used = 0, places = 0;
+    unsigned rights = 0, free = 0, owned = 0, used = 0, places = 0, unowned = 0;
     bool dying = false;
     for (unsigned i = 0; i < HOST_FRAMES; i++) {
         const struct frame *frame = &frames[i];
+        unowned += frame->state == FRAME_FREE;
         if (frame->state == FRAME_FREE && frame->kind)
             free += 1u << (frame->kind - 1);
+        EXPECT(frame->state != FRAME_FROZEN || frame->rights);
         rights += frame->state == FRAME_FROZEN ? frame->rights : 0;
         EXPECT(frame->state != FRAME_FROZEN || frame->writable == 0);
     }
@@ -399,12 +419,12 @@ void host_check(void)
         EXPECT(envs[i]->index == i);
         dying |= envs[i]->state == ENV_DYING;
         owned += lists_check(envs[i]);
-        if (envs[i]->state != ENV_DYING)
-            plans_check(envs[i]);
+        unowned -= plans_check(envs[i]);
         used += envs[i]->frames_used;
         places += envs[i]->places + 1u;
         EXPECT(envs[i]->frames_used + envs[i]->frames_reserved <= envs[i]->frames_limit);
     }
+    EXPECT(unowned == free);
     EXPECT(used == owned + rights);
     EXPECT(places == ENV_MAX - 1);
     if (!dying)

@@ -48,6 +48,7 @@ extern unsigned host_nic_done;
 extern uint64_t host_armed;       /* the tick that the timer was set to last */
 extern uint64_t host_now;         /* what clock_now() says */
 extern unsigned host_attention;   /* the core is wanted after that many steps; 0: never */
+extern uint64_t host_step;        /* how much later it is at every look at the clock */
 extern char host_console[4096];   /* what was written there */
 
 /* Everything that must hold between any two crossings; aborts with a message. */
