@@ -67,6 +67,54 @@ static void slices(void)
     CHECK(PLAN_INFO->upcalls - upcalls >= 10);
 }
 
+/* ---- on the edge of a stack --------------------------------------------------------------------- */
+
+#define BLOCK 65536u /* more than the pager gives at a time */
+
+static struct held edge_in, edge_out;
+static unsigned edge_bad;
+static uint64_t *edge_page;
+
+/* The stack pointer is just above a block that nobody has touched: what an upcall puts below the red zone faults
+ * itself, one level deeper. */
+static void *hold_on_edge(void *loops)
+{
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+    size_t room = (here & (BLOCK - 1)) - 420;
+    volatile char *space = __builtin_alloca(room);
+    space[room - 1] = 1; /* touched at its upper end only */
+    hold(&edge_in, &edge_out, (uintptr_t)loops, edge_page);
+    return (void *)(uintptr_t)space[room - 1];
+}
+
+static void edges(void)
+{
+    uint64_t before = PLAN_INFO->upcalls;
+    pthread_attr_t attr;
+    pthread_attr_init(&attr);
+    for (unsigned i = 0; i < 24; i++) {
+        size_t size = 6 * BLOCK;
+        char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        char *stack = (char *)(((uintptr_t)memory + BLOCK - 1) & ~(uintptr_t)(BLOCK - 1));
+        pthread_t thread;
+        edge_page = fresh_pages();
+        held_fill(&edge_in, seed_of_program + 9000 + i);
+        memset(&edge_out, 0, sizeof(edge_out));
+        CHECK(memory != MAP_FAILED && pthread_attr_setstack(&attr, stack, 4 * BLOCK) == 0);
+        /* An end of a slice, or the page fault in the middle: whichever comes there first. */
+        uintptr_t loops = i % 2 == 0 ? 3 * LOOPS : 1;
+        CHECK(pthread_create(&thread, &attr, hold_on_edge, (void *)loops) == 0);
+        CHECK(pthread_join(thread, NULL) == 0);
+        edge_bad += held_compare(&edge_in, &edge_out, false);
+        munmap(edge_page, PAGES * PAGE);
+        munmap(memory, size);
+    }
+    CHECK(edge_bad == 0);
+    CHECK(PLAN_INFO->upcalls - before >= 24 * 2);
+}
+
+/* ---- crossings ------------------------------------------------------------------------------------- */
+
 /* Also while other programs run in between; and nothing of the kernel is left in registers. */
 static void crossings(void)
 {
@@ -90,6 +138,7 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         { "faults", faults },
         { "slices", slices },
+        { "edges", edges },
         { "crossings", crossings },
         { NULL, NULL },
     };
