@@ -290,7 +290,7 @@ enum exo_code {
  * ENV_EXIT(reason, word, word) Stops the caller with EXO_STOP_EXIT or EXO_STOP_CRASH. RANGE.
  * HANDLE_COPY(child; handle)   Gives the child a copy of a QUEUE or CONSOLE handle. Result: the
  *   child's handle. FULL, RIGHT (other kinds).
- * HANDLE_DROP(handle)          Forgets a handle. A queue with no handle left ends.
+ * HANDLE_DROP(handle)          Forgets a handle. A queue with no handle left ends. RIGHT (a child: that is ENV_KILL's).
  * CPU_GIVE(child; slot, count) Gives owned CPU time slots to a child. RIGHT, RANGE.
  *
  * QUEUE_CREATE(parent; frame, spec)  Carves a queue from `parent`: `spec` is a buffer holding a struct
