@@ -313,6 +313,46 @@ static void full_ring(void)
     CHECK(tally.seen[tally.count - 1].status == -EXO_E_RANGE);
 }
 
+/* A later operation's completion never overtakes one that was held back, even if there is room when it ends. */
+static void full_order(void)
+{
+    struct plan_buffer buffer;
+    uint64_t size = PLAN_INFO->cq_size;
+    tally.count = 0;
+    for (unsigned i = 0; i < 8; i++) { /* 8 times 65 are more than there is room for */
+        struct plan *plan = plan_begin(&buffer);
+        plan_flags(plan, 0, &tally.target);
+        for (unsigned k = 0; k < 64; k++)
+            plan_nop(plan, word_number(k));
+        plan_push(plan);
+        CHECK(exo_enter(ring_tail, 0, 0) == 0);
+    }
+    CHECK(PLAN_INFO->cq_tail - PLAN_CONTROL->cq_head == size);
+    struct plan *plan = plan_begin(&buffer);
+    plan_flags(plan, EXO_PLAN_QUIET, &tally.target);
+    plan_target(plan, &tally.target);
+    plan_unordered(plan, true);
+    plan_nop(plan, word_number(1000));
+    plan_timer(plan, tick_number(tick_after_us(20000)));
+    plan_push(plan);
+    CHECK(exo_enter(ring_tail, 0, 0) == 0);
+    tally_take(); /* room, of which the kernel hears at the next crossing only */
+    tally.count = 0;
+    for (uint64_t end = tick_after_us(60000); __builtin_ia32_rdtsc() < end;)
+        continue;
+    exo_enter(ring_tail, 0, 0);
+    CHECK(tally_wait(2, 10000000));
+    unsigned first = TALLY_MAX, second = 0;
+    for (unsigned i = 0; i < tally.count; i++) {
+        if (tally.seen[i].operation == 0 && tally.seen[i].result == 1000)
+            first = i;
+        if (tally.seen[i].operation == 1 && tally.seen[i].tag != 0)
+            second = i;
+    }
+    CHECK(first < second);
+    (void)tally_wait(TALLY_MAX, 1000);
+}
+
 /* While plans are held back their slots are taken; afterwards all are there again. */
 static void full_slots(void)
 {
@@ -341,6 +381,7 @@ int main(int argc, char **argv)
         { "cancel-self", cancel_self },
         { "work", work },
         { "full-ring", full_ring },
+        { "full-order", full_order },
         { "full-slots", full_slots },
         { NULL, NULL },
     };
