@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <threads.h>
 #include <time.h>
 #include <unistd.h>
@@ -115,6 +116,20 @@ static void rwlocks(void)
     CHECK(pthread_join(thread, &right) == 0 && right == (void *)2);
     CHECK(pthread_rwlock_unlock(&rwlock) == 0 && pthread_rwlock_unlock(&rwlock) == 0);
     CHECK(pthread_rwlock_trywrlock(&rwlock) == 0 && pthread_rwlock_unlock(&rwlock) == 0);
+}
+
+/* What all of them are made of: a word that is waited for only while it has that value. */
+static void futexes(void)
+{
+    enum { WAIT = 0, WAKE = 1, PRIVATE = 128 };
+    int word = 1;
+    struct timespec soon = { 0, 2000000 };
+    for (int private = 0; private <= PRIVATE; private += PRIVATE) {
+        CHECK(syscall(SYS_futex, &word, WAIT | private, 2, NULL) == -1 && errno == EAGAIN);
+        CHECK(syscall(SYS_futex, &word, WAIT | private, 1, &soon) == -1 && errno == ETIMEDOUT);
+        CHECK(syscall(SYS_futex, &word, WAKE | private, 10) == 0);
+    }
+    CHECK(syscall(SYS_futex, &word, 77, 0) == -1 && errno == ENOSYS);
 }
 
 /* ---- keys, errno, once ------------------------------------------------------------------------------------ */
@@ -323,6 +338,7 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         { "mutexes", mutexes },
         { "rwlocks", rwlocks },
+        { "futexes", futexes },
         { "keys", keys },
         { "many", many },
         { "detached", detached },
