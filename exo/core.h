@@ -55,8 +55,7 @@ noreturn void core_interrupt(struct core *core); /* from user mode; the handler 
 noreturn void core_leave(struct core *core);
 /* Cycle of CPU slots starts, all of them `owner`'s. */
 void core_start(struct core *core, struct env *owner);
-/* Brings an environment's CPU time up to date; what it used until now is charged to `core->current`. */
-void core_charge(struct core *core, uint64_t now);
+/* Brings an environment's credit of CPU time up to date. */
 int64_t env_credit(struct env *env, uint64_t now);
 /* It will not run again: off every list, its slots back to its parent. */
 void core_forget(struct env *env);

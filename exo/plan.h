@@ -77,7 +77,7 @@ extern const uint8_t plan_class_cells[PLAN_CLASSES];
 
 struct plan_pool {
     struct list free[PLAN_CLASSES];
-    uint32_t slots;
+    uint32_t slots; /* all of them: free, and in use */
 };
 
 void plan_pool_init(struct plan_pool *pool);
@@ -112,7 +112,6 @@ struct op_info {
 };
 
 extern const struct op_info op_infos[EXO_CODE_END];
-bool op_code_reserved(uint8_t code);
 
 static inline struct plan *op_plan(struct op *op)
 {

@@ -10,7 +10,7 @@
 #define FLAGS_KNOWN (EXO_START_MASK | EXO_QUIET | EXO_VPAGE)
 #define PLAN_FLAGS_KNOWN (EXO_PLAN_STANDING | EXO_PLAN_QUIET | EXO_PLAN_ANNOUNCE)
 
-bool op_code_reserved(uint8_t code)
+static bool code_reserved(uint8_t code)
 {
     switch (code) {
 #define EXO_X(number, NAME) case EXO_##NAME:
@@ -137,7 +137,7 @@ static int check_operation(struct env *env, struct plan *plan, unsigned index, u
 {
     const struct exo_op *cell = &plan->op[index].cell;
     if (cell->code >= EXO_CODE_END || !op_infos[cell->code].name)
-        return op_code_reserved(cell->code) ? -EXO_E_NOT_BUILT : -EXO_E_CODE;
+        return code_reserved(cell->code) ? -EXO_E_NOT_BUILT : -EXO_E_CODE;
     const struct op_info *info = &op_infos[cell->code];
     if (cell->flags & ~FLAGS_KNOWN || cell->uses & ~0x3fu)
         return -EXO_E_FORM;

@@ -45,7 +45,8 @@ int64_t env_credit(struct env *env, uint64_t now)
     return env->credit;
 }
 
-void core_charge(struct core *core, uint64_t now)
+/* What was used until now is `current`'s. */
+static void charge(struct core *core, uint64_t now)
 {
     struct env *env = core->current;
     if (env) {
@@ -239,7 +240,7 @@ noreturn void core_leave(struct core *core)
 {
     for (;;) {
         uint64_t now = clock_now();
-        core_charge(core, now);
+        charge(core, now);
         core->attention = 0;
         if (core->nic_fired) {
             core->nic_fired = 0;

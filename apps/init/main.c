@@ -47,9 +47,12 @@ static void manifest_read(void)
     size_t size;
     const char *text = file_view("manifest", "manifest", &size);
     uint64_t left = PLAN_INFO->frames_limit - PLAN_INFO->frames_used;
-    left = left > OWN_RESERVE ? left - OWN_RESERVE : 0;
-    if (manifest_parse(&manifest, text, size, &error) &&
-        manifest_fit(&manifest, left, GRANT_SLOTS, &error))
+    struct manifest_supply supply = {
+        .frames = left > OWN_RESERVE ? left - OWN_RESERVE : 0,
+        .slots = GRANT_SLOTS,
+        .places = (unsigned)PLAN_INFO->places,
+    };
+    if (manifest_parse(&manifest, text, size, &error) && manifest_fit(&manifest, &supply, &error))
         return;
     if (error.line)
         give_up("manifest:%u: %s", error.line, error.text);

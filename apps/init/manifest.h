@@ -70,9 +70,15 @@ bool manifest_parse(struct manifest *manifest, const char *text, size_t length,
 /* Part of manifest_parse(): has every program what it can't do without? */
 bool manifest_complete(const struct manifest *manifest, struct manifest_error *error);
 
-/* Does it fit a machine with so many frames and slots to give away? Also shares
- * out the slots that nobody asked for, so that every program has some. */
-bool manifest_fit(struct manifest *manifest, uint64_t frames, unsigned slots,
+/* What a machine has to give away. */
+struct manifest_supply {
+    uint64_t frames;
+    unsigned slots, places; /* CPU time slots; programs, theirs included */
+};
+
+/* Does the machine have what it gives away? Also shares out the slots that nobody asked for, so that
+ * every program has some. */
+bool manifest_fit(struct manifest *manifest, const struct manifest_supply *supply,
                   struct manifest_error *error);
 
 #endif

@@ -51,9 +51,22 @@ static bool slots_fit(struct manifest *manifest, unsigned slots, struct manifest
     return true;
 }
 
-bool manifest_fit(struct manifest *manifest, uint64_t frames, unsigned slots,
+static bool places_fit(const struct manifest *manifest, unsigned places, struct manifest_error *error)
+{
+    for (unsigned i = 0; i < manifest->count; i++) {
+        const struct manifest_program *program = &manifest->program[i];
+        if (program->children >= places)
+            return fail(error, program->line, "with program %s and its children there are more programs than the machine can hold",
+                        program->name);
+        places -= program->children + 1;
+    }
+    return true;
+}
+
+bool manifest_fit(struct manifest *manifest, const struct manifest_supply *supply,
                   struct manifest_error *error)
 {
+    uint64_t frames = supply->frames;
     uint64_t needed = 0; /* at most MANIFEST_PROGRAMS * 2^28: no overflow */
     for (unsigned i = 0; i < manifest->count; i++)
         needed += manifest->program[i].frames;
@@ -61,5 +74,5 @@ bool manifest_fit(struct manifest *manifest, uint64_t frames, unsigned slots,
         return fail(error, 0, "too little memory: the programs need %llu KiB, %llu KiB are left; give the machine %llu MiB more",
                     (unsigned long long)needed * 4, (unsigned long long)frames * 4,
                     (unsigned long long)(needed - frames) / 256 + 1);
-    return slots_fit(manifest, slots, error);
+    return places_fit(manifest, supply->places, error) && slots_fit(manifest, supply->slots, error);
 }

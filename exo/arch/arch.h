@@ -80,9 +80,8 @@ void arch_forget(struct core *core, struct env *env);
 void arch_idle(void);
 /* Lets pending interrupts in for a moment (sti; nop; cli): handlers only set flags in the core. */
 void arch_interrupt_window(void);
-/* Drops one page, or everything, of the loaded address space from the TLB. */
+/* Drops one page of the loaded address space from the TLB. */
 void arch_flush_page(uint64_t address);
-void arch_flush_all(void);
 /* Loads the kernel's own root (before an environment's tables go). */
 void arch_leave_space(struct core *core);
 /* Bytes of an XSAVE image with all enabled parts; EXO_CPU_... bits. An image is first

@@ -138,6 +138,3 @@ void arch_flush_page(uint64_t address)
 {
     __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
 }
-
-/* Programs' pages are not global, so a reload drops them all. */
-void arch_flush_all(void) { cr3_write(cr3_read()); }

@@ -35,10 +35,7 @@ static void alarm_set(struct alarm *alarm, uint64_t tick)
     cell[1] = (struct exo_op){ .code = EXO_TIMER, .flags = EXO_QUIET, .arg = { tick } };
     plan.count = 1;
     plan_flags(&plan, 0, &alarm->target);
-    plan_push(&plan);
-    /* A crossing that comes back at once does not look at the core's clock; one that waits, if only
-     * for a tick that is past, does. */
-    exo_enter(ring_tail, PLAN_INFO->cq_tail + 1, 1);
+    plan_submit(&plan);
 }
 
 void prompt_begin(uint64_t deadline)

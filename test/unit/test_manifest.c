@@ -164,19 +164,29 @@ START_TEST(bounds)
 }
 END_TEST
 
+static bool fit(uint64_t frames, unsigned places)
+{
+    struct manifest_supply supply = {frames, 31, places};
+    return manifest_fit(&manifest, &supply, &error);
+}
+
 START_TEST(fitting)
 {
     ck_assert(parse("program a\nmemory 1M\nslots 5\nprogram b\nmemory 2M\nprogram c\nmemory 1M\n"));
-    ck_assert(manifest_fit(&manifest, 1024, 31, &error));
+    ck_assert(fit(1024, 62));
     ck_assert_uint_eq(manifest.program[1].slots, 13);
     ck_assert_uint_eq(manifest.program[2].slots, 13);
-    ck_assert(!manifest_fit(&manifest, 1023, 31, &error));
+    ck_assert(!fit(1023, 62));
     ck_assert_msg(strstr(error.text, "4096 KiB") && strstr(error.text, "4092 KiB"), "%s", error.text);
     ck_assert(parse("program a\nmemory 1M\nslots 20\nprogram b\nmemory 1M\nslots 12\n"));
-    ck_assert(!manifest_fit(&manifest, 9999, 31, &error));
+    ck_assert(!fit(9999, 62));
+    ck_assert_uint_eq(error.line, 4);
+    ck_assert(parse("program a\nmemory 1M\nchildren 3\nprogram b\nmemory 1M\nchildren 2\n"));
+    ck_assert(fit(9999, 7));
+    ck_assert(!fit(9999, 6));
     ck_assert_uint_eq(error.line, 4);
     ck_assert(parse("program a\nmemory 1M\nslots 31\nprogram b\nmemory 1M\n"));
-    ck_assert(!manifest_fit(&manifest, 9999, 31, &error));
+    ck_assert(!fit(9999, 62));
 }
 END_TEST
 
