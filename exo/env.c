@@ -10,9 +10,22 @@
 struct env *envs[ENV_MAX];
 unsigned env_end;
 
+static bool account_has(const struct env *env, uint64_t n)
+{
+    return (uint64_t)env->frames_used + env->frames_reserved + n <= env->frames_limit;
+}
+
+bool env_reserve(struct env *env, uint32_t n)
+{
+    if (!account_has(env, n))
+        return false;
+    env->frames_reserved += n;
+    return true;
+}
+
 bool env_charge(struct env *env, uint64_t n)
 {
-    if (env->frames_used + env->frames_reserved + n > env->frames_limit)
+    if (!account_has(env, n))
         return false;
     env->frames_used += (uint32_t)n;
     return true;

@@ -134,6 +134,7 @@ void env_deadline(struct env *env, uint64_t now);
 
 /* The account. Charging fails when used + reserved + n would be beyond the limit. */
 bool env_charge(struct env *env, uint64_t n);
+bool env_reserve(struct env *env, uint32_t n);
 void env_uncharge(struct env *env, uint64_t n);
 
 #endif
