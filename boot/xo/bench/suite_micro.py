@@ -17,18 +17,28 @@ NAMES = {
     "plan_1_nop": "plan of 1 operation",
     "plan_16_nops": "plan of 16 operations",
     "plan_map_unmap": "plan: alloc, map, unmap, free",
+    "timer_once": "timer of 100 µs, waited for",
     "clock_read": "clock_gettime",
     "map_unmap": "mmap + munmap of a page",
     "map_touch_unmap": "the same, touched (page fault)",
     "protect": "mprotect of a page",
     "fault_fix": "fault, signal handler, fix, retry",
     "handover": "mutex and condition round trip",
+    "futex_round": "futex round trip, two threads",
     "yield": "yield to another thread",
     "pipe_round": "pipe round trip, two threads",
     "thread_create_join": "thread create + join",
     "sleep_short": "nanosleep of 100 µs",
 }
+# What the nearest thing on Linux is, where the name does not say it.
+NEAREST = {"enter_nothing": "getppid()", "timer_once": "timerfd_settime() and read()", "plan_": "linked NOPs by io_uring",
+           "raw_": "NOPs by io_uring, the ring written before, no completions"}
 DONE = r"^micro: (done|failed.*)"
+
+
+def nearest(subject, name):
+    """A note about Linux's figure."""
+    return next((text for start, text in NEAREST.items() if subject == "linux" and name.startswith(start)), "")
 
 
 def _marks(elf):
@@ -77,5 +87,6 @@ def micro(bench, subjects):
             if not norep:
                 bench.figures.say(f"{subject.name} cannot do: {NAMES[name]}")
             else:
-                bench.figures.add("micro", f"{NAMES[name]}: insns -rep", subject.name, "insns", norep, "count")
+                bench.figures.add("micro", f"{NAMES[name]}: insns -rep", subject.name, "insns", norep, "count",
+                                  note=nearest(subject.name, name))
                 bench.figures.add("micro", f"{NAMES[name]}: insns", subject.name, "insns", all_of, "count")

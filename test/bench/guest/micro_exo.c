@@ -4,9 +4,11 @@
 
 #include <errno.h>
 #include <exo/abi.h>
+#include <libos/clock.h>
 #include <libos/plan.h>
 #include <libos/plan_ops.h>
 #include <libos/start.h>
+#include <libos/thread.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -55,10 +57,21 @@ static void plan_map_unmap(void)
     }
 }
 
+/* Only this thread waits: another one could run meanwhile. */
+static void timer_once(void)
+{
+    struct plan_buffer buffer;
+    struct plan *plan = plan_begin(&buffer);
+    plan_timer(plan, tick_number(clock_deadline(100000)));
+    if (thread_run(plan))
+        micro_fail("timer");
+}
+
 MICRO(enter_nothing, 2000)
 MICRO(plan_1_nop, 1000)
 MICRO(plan_16_nops, 1000)
 MICRO(plan_map_unmap, 1000)
+MICRO(timer_once, 200)
 
 int main(void)
 {
@@ -74,6 +87,7 @@ int main(void)
     micro_run_plan_map_unmap();
     micro_posix();
     micro_signals();
+    micro_run_timer_once();
     printf("done\n");
     fflush(stdout);
     for (;;) /* the machine would end, and the counts with it */

@@ -11,10 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #define PAGE 4096u
+/* Of Linux's futex(2), which our libos has as well. */
+#define FUTEX_WAIT_PRIVATE 128
+#define FUTEX_WAKE_PRIVATE 129
 
 static volatile char *page;
 
@@ -85,6 +89,7 @@ MICRO(fault_fix, 500)
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static int turn;            /* 0: ours, 1: the partner's, -1: the end */
+static int baton;           /* the same three, by hand */
 static volatile int yielding;
 static int pipes[2][2];
 
@@ -111,6 +116,34 @@ static void handover(void)
     while (turn != 0)
         pthread_cond_wait(&changed, &mutex);
     pthread_mutex_unlock(&mutex);
+}
+
+static void baton_give(int to)
+{
+    __atomic_store_n(&baton, to, __ATOMIC_RELEASE);
+    syscall(SYS_futex, &baton, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+/* Waits while it is `other`'s; what it is then. */
+static int baton_wait(int other)
+{
+    while (__atomic_load_n(&baton, __ATOMIC_ACQUIRE) == other)
+        syscall(SYS_futex, &baton, FUTEX_WAIT_PRIVATE, other, NULL, NULL, 0);
+    return __atomic_load_n(&baton, __ATOMIC_ACQUIRE);
+}
+
+static void *futex_partner(void *unused)
+{
+    while (baton_wait(0) == 1)
+        baton_give(0);
+    return unused;
+}
+
+/* The same by a futex and nothing around it. */
+static void futex_round(void)
+{
+    baton_give(1);
+    baton_wait(1);
 }
 
 static void *yield_partner(void *unused)
@@ -159,6 +192,7 @@ static void sleep_short(void)
 }
 
 MICRO(handover, 1000)
+MICRO(futex_round, 1000)
 MICRO(yield, 1000)
 MICRO(pipe_round, 1000)
 MICRO(thread_create_join, 200)
@@ -182,6 +216,11 @@ static void handover_end(void)
     pthread_mutex_unlock(&mutex);
 }
 
+static void futex_end(void)
+{
+    baton_give(-1);
+}
+
 static void yield_end(void)
 {
     yielding = 0;
@@ -203,6 +242,7 @@ void micro_posix(void)
     micro_run_map_touch_unmap();
     micro_run_protect();
     with_partner(handover_partner, micro_run_handover, handover_end);
+    with_partner(futex_partner, micro_run_futex_round, futex_end);
     yielding = 1;
     with_partner(yield_partner, micro_run_yield, yield_end);
     if (pipe(pipes[0]) || pipe(pipes[1]))
