@@ -210,7 +210,8 @@ def test_flame_accounts_for_everything(t):
 
 
 def _bench(t, runs=1):
-    return SimpleNamespace(folder=t.folder, figures=of_figures.Figures(), runs=runs, counts=True, gate=True)
+    return SimpleNamespace(folder=t.folder, figures=of_figures.Figures(), runs=runs, counts=True, gate=True,
+                           profiling=False)
 
 
 def _judged(t, figures):

@@ -65,7 +65,8 @@ class Counter:
         """Keep the totals of the first execution of `address` where RAM holds `content`."""
         self._marks.append((name, address, content[:32]))
 
-    def go(self):
+    def go(self, keep=False):
+        """`keep`: what each mark needs for dump()."""
         self._listener.settimeout(PATIENCE)
         try:
             connection, _ = self._listener.accept()
@@ -78,6 +79,8 @@ class Counter:
         for name, address, content in self._marks:
             if self._ask(f"mark {name} {address:x} {content.hex()}") != "ok":
                 raise Problem(f"the counting plugin refused the mark {name}")
+        if keep:
+            self._ask("keep")
         self._ask("go")
 
     def _ask(self, line):
@@ -107,9 +110,9 @@ class Counter:
             line = self._file.readline().decode().strip()
         return reached
 
-    def dump(self):
-        """{(address, page, bytes): (count, kind)} of every executed instruction."""
-        count = int(self._ask("dump"))
+    def dump(self, *marks):
+        """{(address, page, bytes): (count, kind)} of every executed instruction, or between two marks."""
+        count = int(self._ask(" ".join(["dump", *marks])))
         content = self._file.read(count * RECORD.size)
         return {(vaddr, page, code[:size]): (times, kind)
                 for vaddr, page, times, kind, size, code in RECORD.iter_unpack(content)}

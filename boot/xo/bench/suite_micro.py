@@ -14,8 +14,12 @@ from .subjects import BOOT_LIMIT, CLOSED
 # Names of the functions in test/bench/guest, as a reader should see them.
 NAMES = {
     "enter_nothing": "enter the kernel for nothing",
-    "plan_1_nop": "plan of 1 operation",
-    "plan_16_nops": "plan of 16 operations",
+    "raw_1_nop": "plan of 1 NOP, raw",
+    "raw_4_nops": "plan of 4 NOPs, raw",
+    "raw_16_nops": "plan of 16 NOPs, raw",
+    "plan_1_nop": "plan of 1 NOP",
+    "plan_4_nops": "plan of 4 NOPs",
+    "plan_16_nops": "plan of 16 NOPs",
     "plan_map_unmap": "plan: alloc, map, unmap, free",
     "timer_once": "timer of 100 µs, waited for",
     "clock_read": "clock_gettime",
@@ -52,41 +56,79 @@ def _marks(elf):
     return found, times
 
 
-def run(subject, marks):
-    """{mark: Totals} of one run."""
+PLANS = ("enter_nothing", "raw_", "plan_")    # those whose sides of the kernel's door are told apart
+EACH = [("operation in a plan of 16, raw", "raw_16_nops", "raw_1_nop"),
+        ("operation in a plan of 16", "plan_16_nops", "plan_1_nop")]
+
+
+def run(subject, marks, profiled=None):
+    """{mark: Totals} of one run; what was executed between the marks of each goes to `profiled`."""
     with Counter() as counter:
         for mark in marks:
             counter.mark(*mark)
         machine = subject.machine(net="none", icount=True, memory=subject.memory,
                                   extra=[*counter.extra, *CLOSED])
         with Guest(machine) as guest:
-            counter.go()
+            counter.go(keep=profiled is not None)
             said = guest.wait_line(DONE, BOOT_LIMIT)
             time.sleep(0.05)
             if not said or said[1] != "done":
                 end = "\n".join("    | " + text for text in guest.lines[-12:])
                 raise Problem(f"{subject.name}: the primitives did not all run:\n{end}")
-            return counter.marks()
+            reached = counter.marks()
+            for name in profiled or {}:
+                profiled[name] = counter.dump(f"begin-{name}", f"end-{name}")
+            return reached
+
+
+def _parts(name):
+    """(what is counted, how) of a primitive."""
+    parts = [("insns -rep", lambda totals: totals.norep), ("insns", lambda totals: totals.insns)]
+    if name.startswith(PLANS):
+        parts += [("kernel -rep", lambda totals: totals.kernel_norep), ("user -rep", lambda totals: totals.user_norep)]
+    return parts
 
 
 def micro(bench, subjects):
     for subject in subjects:
-        if not bench.counts:
+        if bench.profiling:
+            _profiles(bench, subject)
+        if not bench.counts or bench.profiling:
             continue
         say(f"micro: counting {subject.name} ...")
         marks, times = _marks(subject.micro_elf())
-        values = {name: ([], []) for name in NAMES if name in times}
+        values = {name: {part: [] for part, _ in _parts(name)} for name in NAMES if name in times}
         for _ in range(bench.runs):
             reached = run(subject, marks)
-            for name, (norep, all_of) in values.items():
-                if f"end-{name}" in reached and f"begin-{name}" in reached:
-                    part = reached[f"end-{name}"] - reached[f"begin-{name}"]
-                    norep.append(part.norep / times[name])
-                    all_of.append(part.insns / times[name])
-        for name, (norep, all_of) in values.items():
-            if not norep:
+            for name, parts in values.items():
+                if f"end-{name}" not in reached or f"begin-{name}" not in reached:
+                    continue
+                totals = reached[f"end-{name}"] - reached[f"begin-{name}"]
+                for part, of in _parts(name):
+                    parts[part].append(of(totals) / times[name])
+        for name, parts in values.items():
+            if not parts["insns"]:
                 bench.figures.say(f"{subject.name} cannot do: {NAMES[name]}")
-            else:
-                bench.figures.add("micro", f"{NAMES[name]}: insns -rep", subject.name, "insns", norep, "count",
-                                  note=nearest(subject.name, name))
-                bench.figures.add("micro", f"{NAMES[name]}: insns", subject.name, "insns", all_of, "count")
+                continue
+            for part, found in parts.items():
+                bench.figures.add("micro", f"{NAMES[name]}: {part}", subject.name, "insns", found, "count",
+                                  note=nearest(subject.name, name) if part == "insns -rep" else "")
+        _each(bench, subject, values)
+
+
+def _each(bench, subject, values):
+    """What one more operation costs: the difference of two plans."""
+    for name, long, short in EACH:
+        for part, found in values.get(long, {}).items():
+            each = [(a - b) / 15 for a, b in zip(found, values[short][part])]
+            if each:
+                bench.figures.add("micro", f"{name}: {part}", subject.name, "insns", each, "count")
+
+
+def _profiles(bench, subject):
+    """Where the instructions of each primitive go."""
+    marks, times = _marks(subject.micro_elf())
+    profiled = {name: {} for name in NAMES if name in times}
+    run(subject, marks, profiled)
+    for name, counts in profiled.items():
+        bench.profile_add(f"micro-{name}", NAMES[name], subject, counts, times[name], None)

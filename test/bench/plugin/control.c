@@ -8,7 +8,9 @@
  *   totals [ADDRESS...]       the numbers of struct totals, how many executions could not be
  *                             attributed, and how often each ADDRESS was executed
  *   marks                     NAME and totals of each mark reached; ends with a line `.`
- *   dump                      a line with the number of records, then the records
+ *   dump [NAME NAME]          a line with the number of records, then the records; of what was
+ *                             executed between two marks
+ *   keep                      before `go`: keep for each mark what such a dump needs
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -81,13 +83,35 @@ static void record_say(const struct counted *counted, uint64_t count, void *data
     fwrite(&record, sizeof(record), 1, out);
 }
 
-/* The guest may still run: records beyond the announced number wait for the next dump. */
-static void dump_say(void)
+static const struct mark *mark_find(const char *name)
 {
+    unsigned count;
+    const struct mark *marks = count_marks(&count);
+    for (unsigned i = 0; name && i < count; i++)
+        if (!strcmp(marks[i].name, name))
+            return &marks[i];
+    return NULL;
+}
+
+static void records_walk(const struct mark *from, const struct mark *to,
+                         void (*take)(const struct counted *, uint64_t, void *), void *data)
+{
+    if (from && to)
+        count_between(from, to, take, data);
+    else
+        count_records(take, data);
+}
+
+/* The guest may still run: records beyond the announced number wait for the next dump. */
+static void dump_say(char *names)
+{
+    char *save = NULL;
+    const struct mark *from = mark_find(strtok_r(names, " ", &save));
+    const struct mark *to = mark_find(strtok_r(NULL, " ", &save));
     struct dump dump = {0};
-    count_records(record_count, &dump.left);
+    records_walk(from, to, record_count, &dump.left);
     fprintf(out, "%llu\n", (unsigned long long)dump.left);
-    count_records(record_say, &dump);
+    records_walk(from, to, record_say, &dump);
 }
 
 static bool mark_take(char *text)
@@ -120,8 +144,10 @@ static bool line_obey(bool *go)
         totals_say(line + 6);
     else if (!strcmp(line, "marks"))
         marks_say();
-    else if (!strcmp(line, "dump"))
-        dump_say();
+    else if (!strncmp(line, "dump", 4))
+        dump_say(line + 4);
+    else if (!strcmp(line, "keep"))
+        count_keep(), fprintf(out, "ok\n");
     else
         fprintf(out, "unknown command\n");
     fflush(out);

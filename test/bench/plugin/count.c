@@ -14,6 +14,7 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -35,6 +36,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static struct mark marks[MARKS_MAX];
 static unsigned mark_count;
+static bool keep;
 
 static uint32_t hash(uint64_t vaddr)
 {
@@ -92,6 +94,16 @@ void count_records(void (*take)(const struct counted *, uint64_t count, void *da
             take(&counted[i], counters[i], data);
 }
 
+void count_between(const struct mark *from, const struct mark *to,
+                   void (*take)(const struct counted *, uint64_t count, void *data), void *data)
+{
+    for (uint32_t i = 1; i < to->kept_end; i++) {
+        uint64_t before = i < from->kept_end ? from->kept[i] : 0;
+        if (to->kept[i] > before)
+            take(&counted[i], to->kept[i] - before, data);
+    }
+}
+
 /* --- marks: the totals when an address is executed for the first time --- */
 
 bool count_mark(const char *name, uint64_t vaddr, const uint8_t *bytes, unsigned length)
@@ -113,6 +125,22 @@ const struct mark *count_marks(unsigned *count)
     return marks;
 }
 
+void count_keep(void)
+{
+    keep = true;
+}
+
+static void counters_keep(struct mark *mark)
+{
+    pthread_mutex_lock(&lock);
+    mark->kept = malloc(counted_end * sizeof(*counters));
+    if (mark->kept) {
+        memcpy(mark->kept, counters, counted_end * sizeof(*counters));
+        mark->kept_end = counted_end;
+    }
+    pthread_mutex_unlock(&lock);
+}
+
 static void mark_reached(unsigned vcpu, void *data)
 {
     struct mark *mark = data;
@@ -120,6 +148,8 @@ static void mark_reached(unsigned vcpu, void *data)
     if (mark->reached)
         return;
     count_totals(&mark->totals);
+    if (keep)
+        counters_keep(mark);
     __atomic_store_n(&mark->reached, true, __ATOMIC_RELEASE);
 }
 

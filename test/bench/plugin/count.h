@@ -31,12 +31,18 @@ struct mark {
     unsigned length;
     bool reached;
     struct totals totals;
+    uint64_t *kept; /* the counters themselves at that moment, when `keep` was asked for */
+    uint32_t kept_end;
 };
 
 void count_totals(struct totals *totals);
 uint64_t count_address(uint64_t vaddr);
 uint64_t count_lost(void);
 void count_records(void (*take)(const struct counted *, uint64_t count, void *data), void *data);
+/* The same between two marks. */
+void count_between(const struct mark *from, const struct mark *to,
+                   void (*take)(const struct counted *, uint64_t count, void *data), void *data);
+void count_keep(void);
 bool count_mark(const char *name, uint64_t vaddr, const uint8_t *bytes, unsigned length);
 const struct mark *count_marks(unsigned *count);
 
