@@ -77,7 +77,7 @@ void env_enter(struct env *env)
 bool env_runnable(const struct env *env)
 {
     if (env->state == ENV_WAITING)
-        return !list_empty(&env->ready) || env->cq_tail >= env->wait_for;
+        return !list_empty(&env->ready) || env->timer_due || env->cq_tail >= env->wait_for;
     return env->state == ENV_RUNNING;
 }
 

@@ -60,6 +60,7 @@ struct env {
     uint64_t submit, wait_for, deadline; /* of the crossing it is in */
     uint64_t ended_badly; /* failures during this crossing: exo_enter's result */
     bool entering;        /* has not taken all cells of the crossing yet */
+    bool timer_due;       /* as of the last look: its earliest timer ends when it is picked */
     uint32_t tx_in_flight; /* packets that the NIC still reads from its frames (net/nic.c) */
 
     struct env *parent, *children, *sibling; /* tree of who made whom */

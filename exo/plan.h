@@ -19,7 +19,6 @@ enum op_state {
     OP_WAITING, /* its start condition is not met yet */
     OP_READY,   /* started: its function is to be called (again) */
     OP_PARKED,  /* on a wait list, in a heap or with a device */
-    OP_DONE,    /* an event gave it its status; it ends when its plan runs next */
     OP_ENDED,
     OP_CELL,    /* an EXO_MORE cell */
 };
@@ -151,8 +150,9 @@ uint64_t plan_submit(struct env *env, uint64_t index, uint64_t available);
  * waits, or the core is wanted (then the plan is on env->ready). */
 void plan_run(struct plan *plan);
 
-/* An event for a parked operation, which is off its list already: it ends with that
- * status (results are set), or its function is called again, in its owner's time. O(1). */
+/* An event for a parked operation, which is off its list already: it ends with that status (results
+ * are set), or its function is called again, in its owner's time. O(1). Completions come in the order of
+ * these calls, as long as the ring has room. */
 void op_end(struct op *op, int status);
 void op_wake(struct op *op);
 /* Parks an operation on a list; its function then returns OP_PARK. */

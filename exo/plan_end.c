@@ -132,8 +132,6 @@ void op_finish(struct plan *plan, unsigned index, int status)
 static bool op_withdraw(struct plan *plan, struct op *op)
 {
     const struct op_info *info = &op_infos[op->cell.code];
-    if (op->state == OP_DONE)
-        return true;
     if (info->cancel)
         info->cancel(plan, op);
     switch (op->where) {

@@ -72,16 +72,6 @@ static bool op_step(struct plan *plan, unsigned index, bool fresh)
     }
 }
 
-static bool op_continue(struct plan *plan, unsigned index)
-{
-    struct op *op = &plan->op[index];
-    if (op->state == OP_DONE) {
-        op_finish(plan, index, op->status);
-        return true;
-    }
-    return op_step(plan, index, false);
-}
-
 static bool op_start(struct plan *plan, unsigned index)
 {
     struct op *op = &plan->op[index];
@@ -122,7 +112,7 @@ static bool run_pass(struct plan *plan)
         todo &= todo - 1;
         bool free = true;
         if (plan->runnable & bit)
-            free = op_continue(plan, index);
+            free = op_step(plan, index, false);
         else if (plan->waiting & bit)
             free = op_start(plan, index);
         if (!free || wanted_between(plan))
@@ -154,10 +144,23 @@ void plan_run(struct plan *plan)
 
 /* ---- events ---------------------------------------------------------------------- */
 
-static void event(struct op *op, uint8_t state)
+/* It ends here and now, so that completions come in the order of their events. What waits for it
+ * runs in the owner's time. */
+void op_end(struct op *op, int status)
 {
     struct plan *plan = op_plan(op);
-    op->state = state;
+    op_finish(plan, op->index, status);
+    if (plan->busy)
+        return;
+    if (plan->waiting || plan_all_ended(plan))
+        plan_ready(plan);
+    env_woken(plan->env);
+}
+
+void op_wake(struct op *op)
+{
+    struct plan *plan = op_plan(op);
+    op->state = OP_READY;
     op->where = WHERE_NONE;
     op->step[0] = op->step[1] = op->step[2] = 0;
     plan->runnable |= 1ull << op->index;
@@ -166,14 +169,6 @@ static void event(struct op *op, uint8_t state)
         env_woken(plan->env);
     }
 }
-
-void op_end(struct op *op, int status)
-{
-    op->status = status;
-    event(op, OP_DONE);
-}
-
-void op_wake(struct op *op) { event(op, OP_READY); }
 
 void op_park(struct op *op, struct list *list)
 {

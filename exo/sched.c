@@ -157,7 +157,7 @@ static void turn_slot(struct core *core, uint64_t now)
         core->current->slice_pending = true;
 }
 
-/* Ends due waits, and one due timer of each environment: the others end in its own time, when it is picked.
+/* Ends due waits. A due timer makes its environment runnable and ends in its time, when it is picked.
  * Returns the earliest tick at which something is due again. */
 static uint64_t expire(uint64_t now)
 {
@@ -166,13 +166,10 @@ static uint64_t expire(uint64_t now)
         struct env *env = envs[i];
         if (!env)
             continue;
-        if (env->timers && env->timers->result[0] <= now) {
-            if (list_empty(&env->ready))
-                (void)timer_expire(env, now, 1);
-            else
-                env_woken(env);
-        }
-        if (env->timers && env->timers->result[0] > now && env->timers->result[0] < next)
+        env->timer_due = env->timers && env->timers->result[0] <= now;
+        if (env->timer_due)
+            env_woken(env);
+        else if (env->timers && env->timers->result[0] < next)
             next = env->timers->result[0];
         if (env->state != ENV_WAITING)
             continue;

@@ -87,7 +87,7 @@ uint32_t handle_add(struct env *env, enum op_kind kind, frame_t object)
 void op_end(struct op *op, int status)
 {
     op->status = status;
-    op->state = OP_DONE;
+    op->state = OP_ENDED;
     op->where = WHERE_NONE;
 }
 
@@ -361,7 +361,7 @@ START_TEST(test_send_pinned)
     ck_assert_uint_eq(table[MINE + 3].pins, 1);
     ring_done = 1;
     nic_poll();
-    ck_assert_uint_eq(op->state, OP_DONE);
+    ck_assert_uint_eq(op->state, OP_ENDED);
     ck_assert_int_eq(op->status, -EXO_E_CANCELLED);
     ck_assert_uint_eq(op->result[0] | op->result[1] | op->result[2] | op->result[3], 0);
     for (unsigned i = 3; i < 8; i++)
@@ -489,7 +489,7 @@ START_TEST(test_receive)
     ck_assert_uint_eq(table[MINE + 2].pins + table[MINE + 3].pins, 2);
     ck_assert_uint_eq(table[MINE + 4].pins, 0);
     arrive(mac[1], 1514);
-    ck_assert_uint_eq(op->state, OP_DONE);
+    ck_assert_uint_eq(op->state, OP_ENDED);
     ck_assert_int_eq(op->status, 0);
     ck_assert_uint_eq(op->result[0], 1514);
     ck_assert_uint_eq(op->result[1], EXO_RX_CSUM_VALID);
@@ -520,7 +520,7 @@ START_TEST(test_receive_broadcast)
     ck_assert_int_eq(run(two), OP_PARK);
     arrive(all, 60);
     ck_assert_uint_eq(one->state, OP_PARKED); /* did not ask for them */
-    ck_assert_uint_eq(two->state, OP_DONE);
+    ck_assert_uint_eq(two->state, OP_ENDED);
     ck_assert_uint_eq(two->result[1], EXO_RX_CSUM_VALID | EXO_RX_BROADCAST);
     arrive(mac[2], 60);
     ck_assert_uint_eq(one->state, OP_PARKED); /* not its */

@@ -258,6 +258,29 @@ START_TEST(whichever_first_and_cancel_the_other)
 }
 END_TEST
 
+/* Not in the order in which plans became ready: a queue's packets would arrive reordered. */
+START_TEST(completions_come_in_the_order_of_events)
+{
+    host_plan(env, EXO_PLAN_QUIET);
+    timer(host_now + 10, 0, 0);
+    timer(host_now + 30, 0, 0);
+    host_plan(env, EXO_PLAN_QUIET);
+    timer(host_now + 20, 0, 0);
+    timer(host_now + 40, 0, 0);
+    ck_assert_int_eq(host_enter(env), 0);
+    uint64_t before = env->timers->result[0];
+    for (unsigned i = 0; i < 4; i++) { /* nothing ran between them */
+        host_now = before + 10 * i;
+        timer_expire(env, host_now, 16);
+    }
+    host_continue(env);
+    for (unsigned i = 0; i < 4; i++)
+        expect(i >> 1, 0, before + 10 * i);
+    expect_none();
+    host_check();
+}
+END_TEST
+
 START_TEST(standing_plan_starts_over_and_is_cancelled)
 {
     host_plan(env, EXO_PLAN_STANDING | EXO_PLAN_ANNOUNCE);
@@ -398,6 +421,7 @@ int main(void)
     tcase_add_test(tests, rings_have_edges);
     tcase_add_test(tests, completions_wait_for_room);
     tcase_add_test(tests, whichever_first_and_cancel_the_other);
+    tcase_add_test(tests, completions_come_in_the_order_of_events);
     tcase_add_test(tests, standing_plan_starts_over_and_is_cancelled);
     tcase_add_test(tests, no_slot_is_said);
     tcase_add_test(tests, interrupted_between_steps_goes_on);
