@@ -56,6 +56,7 @@ class Machine:
     disk: Path = None
     nic_options: str = ""        # more properties of the network card, ",mq=on"
     extra: list = field(default_factory=list)
+    files: list = field(default_factory=list)   # descriptors that QEMU inherits
 
 
 def command_line(machine):
@@ -128,7 +129,7 @@ class Guest:
             # A group of its own: Ctrl-C at the terminal is for us to translate.
             self.process = subprocess.Popen(
                 self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._errors,
-                pass_fds=[theirs.fileno()], preexec_fn=_die_with_parent, start_new_session=True)
+                pass_fds=[theirs.fileno(), *machine.files], preexec_fn=_die_with_parent, start_new_session=True)
         except FileNotFoundError:
             raise Problem(f"{self.command[0]} is not installed", "./xo doctor") from None
         finally:

@@ -217,7 +217,7 @@ class Test:
         counter = self._stack.enter_context(Counter()) if count else None
         if counter:
             machine.accel = "tcg"
-            machine.extra += counter.extra
+            counter.attach(machine)
         with tap.inside() if tap else contextlib.nullcontext():
             guest = TestGuest(machine, kernel, manifest=manifest, tap=tap, log=log)
         self._stack.enter_context(guest)

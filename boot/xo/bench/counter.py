@@ -2,10 +2,8 @@
 """The other end of the counting plugin's socket (test/bench/plugin/control.c)."""
 
 import contextlib
-import os
 import socket
 import struct
-import tempfile
 from dataclasses import dataclass, fields
 
 from ..common import Problem
@@ -49,17 +47,22 @@ SIZE = len(fields(Totals))
 
 
 class Counter:
-    """Made before the guest: `extra` goes onto QEMU's command line; `go()` lets it begin."""
+    """Made before the guest: `attach()` before QEMU starts, `go()` to let it begin. The socket has no
+    name, so that nothing of it stays when this process is killed."""
 
     def __init__(self):
-        self._folder = tempfile.TemporaryDirectory(prefix="xo-bench-")
-        path = os.path.join(self._folder.name, "control")
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._listener.bind(path)
-        self._listener.listen(1)
-        self.extra = ["-plugin", f"{host.plugin()},control={path}"]
+        self._plugin = host.plugin()
+        ours, self._theirs = socket.socketpair()
+        ours.settimeout(PATIENCE)
+        self._file = ours.makefile("rwb")
+        ours.close()
         self._marks = []
-        self._file = None
+
+    def attach(self, machine):
+        """The machine, counted."""
+        machine.extra = [*machine.extra, "-plugin", f"{self._plugin},control={self._theirs.fileno()}"]
+        machine.files = [*machine.files, self._theirs.fileno()]
+        return machine
 
     def mark(self, name, address, content):
         """Keep the totals of the first execution of `address` where RAM holds `content`."""
@@ -67,21 +70,15 @@ class Counter:
 
     def go(self, keep=False):
         """`keep`: what each mark needs for dump()."""
-        self._listener.settimeout(PATIENCE)
+        self._theirs.close()    # QEMU has its own; when it ends, so does the conversation
+        marks = [f"mark {name} {address:x} {content.hex()}" for name, address, content in self._marks]
         try:
-            connection, _ = self._listener.accept()
+            for line in [*marks, *(["keep"] if keep else []), "go"]:
+                if self._ask(line) != "ok":
+                    raise Problem(f"the counting plugin refused `{line[:60]}`")
         except OSError:
             raise Problem("QEMU did not load the counting plugin",
                           "was it built with plugins? Debian's is") from None
-        connection.settimeout(PATIENCE)
-        self._file = connection.makefile("rwb")
-        connection.close()
-        for name, address, content in self._marks:
-            if self._ask(f"mark {name} {address:x} {content.hex()}") != "ok":
-                raise Problem(f"the counting plugin refused the mark {name}")
-        if keep:
-            self._ask("keep")
-        self._ask("go")
 
     def _ask(self, line):
         self._file.write(line.encode() + b"\n")
@@ -122,8 +119,7 @@ class Counter:
             with contextlib.suppress(OSError):
                 self._file.close()
             self._file = None
-        self._listener.close()
-        self._folder.cleanup()
+        self._theirs.close()
 
     def __enter__(self):
         return self

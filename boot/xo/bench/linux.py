@@ -21,6 +21,7 @@ LIBRARIES = ["libc6", "libcrypt1", "libpcre2-8-0", "libssl3", "zlib1g", "libatom
              "liblzf1", "libsystemd0", "libcap2", "libgcrypt20", "libgpg-error0", "liblz4-1", "liblzma5",
              "libzstd1", "libstdc++6", "libgcc-s1"]
 DRIVERS = ["virtio_pci", "virtio_net"]
+KEPT = 16       # archives
 SERVERS = {"nginx": ("tcp", 80), "redis": ("tcp", 6379), "echo": ("udp", 7), "stream": ("tcp", 9)}
 # -cpu max shows no TSC that Linux would trust; without this it may switch clocks in a run.
 BOOT_WORDS = "console=ttyS0 quiet nokaslr panic=-1 tsc=reliable"
@@ -142,6 +143,13 @@ def _initramfs(tree, folder, servers):
     return cpio.archive(content, ["proc", "sys", "dev", "tmp", "var/log/nginx", "var/lib/nginx", "run"])
 
 
+def _prune(kept):
+    """Forgets the oldest archives: each change of a program makes another one."""
+    archives = sorted(FOLDER.glob("initramfs-*"), key=lambda path: path.stat().st_mtime)
+    for path in archives[:-kept]:
+        path.unlink(missing_ok=True)
+
+
 class Linux:
     """The guest as a subject."""
     name = "linux"
@@ -155,7 +163,10 @@ class Linux:
         content = _initramfs(self.tree, folder, servers)
         self.archive = FOLDER / f"initramfs-{hashlib.sha256(content).hexdigest()[:12]}.cpio"
         if not self.archive.is_file():
-            self.archive.write_bytes(content)
+            fresh = self.archive.with_suffix(f".{os.getpid()}")
+            fresh.write_bytes(content)
+            fresh.rename(self.archive)
+            _prune(KEPT)
         self._append = f"{BOOT_WORDS} {words} -- {' '.join(servers)}"
         self._servers = servers
 

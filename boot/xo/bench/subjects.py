@@ -18,7 +18,7 @@ from .elf import Elf
 ADDRESS = "10.0.2.15"
 BOOT_LIMIT = 60
 TRAPS = "interrupts and faults"
-CRASH = re.compile(r"init: crash|exo: panic|.*Kernel panic")
+CRASH = re.compile(r"init: crash|exo: panic|.*Kernel panic|linux: a program ended")
 CLOSED = ["-seed", "1", "-rtc", "base=2020-01-01,clock=vm"]  # with icount: the same run every time
 KERNEL_BASE = 0xffffffff80000000
 
@@ -168,14 +168,13 @@ class Running:
         with contextlib.ExitStack() as stack:
             if network == "tap":
                 self.tap = stack.enter_context(Tap())
-            extra = []
+            machine = subject.machine(memory=memory or subject.memory, icount=icount,
+                                      net=self.tap.net if self.tap else network)
             if counted:
                 self.counter = stack.enter_context(Counter())
-                extra = self.counter.extra
+                self.counter.attach(machine)
                 for mark in marks:
                     self.counter.mark(*mark)
-            machine = subject.machine(memory=memory or subject.memory, extra=extra, icount=icount,
-                                      net=self.tap.net if self.tap else network)
             with self.inside():
                 self.guest = stack.enter_context(Guest(machine))
             if counted:

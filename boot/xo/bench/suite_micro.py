@@ -37,7 +37,7 @@ NAMES = {
 # What the nearest thing on Linux is, where the name does not say it.
 NEAREST = {"enter_nothing": "getppid()", "timer_once": "timerfd_settime() and read()", "plan_": "linked NOPs by io_uring",
            "raw_": "NOPs by io_uring, the ring written before, no completions"}
-DONE = r"^micro: (done|failed.*)"
+DONE = r"^micro: (done|failed.*)|^linux: a program ended"
 
 
 def nearest(subject, name):
@@ -66,9 +66,8 @@ def run(subject, marks, profiled=None):
     with Counter() as counter:
         for mark in marks:
             counter.mark(*mark)
-        machine = subject.machine(net="none", icount=True, memory=subject.memory,
-                                  extra=[*counter.extra, *CLOSED])
-        with Guest(machine) as guest:
+        machine = subject.machine(net="none", icount=True, memory=subject.memory, extra=list(CLOSED))
+        with Guest(counter.attach(machine)) as guest:
             counter.go(keep=profiled is not None)
             said = guest.wait_line(DONE, BOOT_LIMIT)
             time.sleep(0.05)

@@ -82,15 +82,17 @@ static bool over(uint64_t end, uint64_t count)
 
 static void ping_pong(double seconds, uint64_t count)
 {
-    uint64_t start = now_ns(), end = start + (uint64_t)(seconds * 1e9), first = sequence;
+    uint64_t start = now_ns(), end = start + (uint64_t)(seconds * 1e9), first = sequence, looked = start;
     memset(&result, 0, sizeof(result));
     latency_clear();
     while (!over(end, count)) {
         struct pollfd poller = {.fd = fd, .events = POLLIN};
         while (outstanding < options.parallel && (!count || sequence - first < count))
             datagram_send();
-        if (poll(&poller, 1, 100) == 0)
+        if (poll(&poller, 1, 100) == 0 || now_ns() - looked > LOST_NS / 10) {
             lost_find();
+            looked = now_ns();
+        }
         answers_take();
     }
     result.seconds = (double)(now_ns() - start) / 1e9;

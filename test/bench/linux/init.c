@@ -159,7 +159,11 @@ int main(int argc, char **argv)
         word_obey(argv[i]);
     printf("linux: ready " ADDRESS "\n");
     fflush(stdout);
-    for (;;)
-        if (wait(NULL) < 0)
+    for (;;) {
+        int status;
+        if (wait(&status) < 0)
             pause();
+        printf("linux: a program ended with status %x\n", (unsigned)status);
+        fflush(stdout);
+    }
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The plugin's ear: commands from a Unix socket, a line each, answered there.
+ * The plugin's ear: commands from an inherited socket, a line each, answered there.
  *
  *   mark NAME ADDRESS BYTES   keep the totals of the first time that the instruction at
  *                             ADDRESS is executed where RAM holds BYTES (all hexadecimal)
@@ -16,8 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 #include "count.h"
 
@@ -162,21 +160,16 @@ static void *listen_on(void *unused)
     return unused;
 }
 
-int control_start(const char *path)
+int control_start(int fd)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
     pthread_t thread;
     bool go = false;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address))) {
-        fprintf(stderr, "count: cannot connect to %s\n", path);
-        return -1;
-    }
     in = fdopen(fd, "r");
     out = fdopen(fd, "w");
-    if (!in || !out)
+    if (!in || !out) {
+        fprintf(stderr, "count: no socket is inherited as %d\n", fd);
         return -1;
+    }
     while (!go)
         if (!line_obey(&go))
             return -1;

@@ -5,10 +5,10 @@
  * by inline code. Everything else is a sum over those counters, made when somebody
  * asks: totals, kinds, executions of an address, a histogram. For one core.
  *
- *   -plugin count.so,control=SOCKET
+ *   -plugin count.so,control=DESCRIPTOR
  *
- * It connects to the Unix socket at its start and takes commands there, a line
- * each; the guest does not begin before `go`. See control.c.
+ * It takes commands from a socket that QEMU inherited, a line each; the guest does
+ * not begin before `go`. See control.c.
  */
 #include "count.h"
 
@@ -247,12 +247,12 @@ int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, 
         return -1;
     }
     if (argc != 1 || strncmp(argv[0], "control=", 8)) {
-        fprintf(stderr, "count: needs control=SOCKET\n");
+        fprintf(stderr, "count: needs control=DESCRIPTOR\n");
         return -1;
     }
     counted = space(sizeof(*counted) * (size_t)COUNTED_MAX);
     counters = space(sizeof(*counters) * (size_t)COUNTED_MAX);
-    if (!counted || !counters || control_start(argv[0] + 8))
+    if (!counted || !counters || control_start(atoi(argv[0] + 8)))
         return -1;
     qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
     return 0;

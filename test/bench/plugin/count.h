@@ -46,7 +46,7 @@ void count_keep(void);
 bool count_mark(const char *name, uint64_t vaddr, const uint8_t *bytes, unsigned length);
 const struct mark *count_marks(unsigned *count);
 
-/* Connects, obeys until `go`, then from a thread of its own. Not 0: failed. */
-int control_start(const char *path);
+/* Obeys what comes from the socket until `go`, then from a thread of its own. Not 0: failed. */
+int control_start(int fd);
 
 #endif
