@@ -76,6 +76,8 @@ void env_enter(struct env *env)
 
 bool env_runnable(const struct env *env)
 {
+    if (env->seized)
+        return false;
     if (env->state == ENV_WAITING)
         return !list_empty(&env->ready) || env->timer_due || env->cq_tail >= env->wait_for;
     return env->state == ENV_RUNNING;

@@ -35,6 +35,7 @@ void env_uncharge(struct env *env, uint64_t n)
 {
     ASSERT(n <= env->frames_used);
     env->frames_used -= (uint32_t)n;
+    env_account_fell(env);
 }
 
 static unsigned index_take(void)
@@ -88,6 +89,7 @@ struct env *env_create(struct env *parent, frame_t first, uint32_t quota, uint16
     list_init(&env->ready);
     list_init(&env->held);
     list_init(&env->waiters);
+    list_init(&env->reclaim_waiters);
     env->frames_limit = quota;
     env->frames_used = EXO_ENV_FRAMES;
     env->parent = parent;

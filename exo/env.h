@@ -67,6 +67,10 @@ struct env {
     struct handle *handles;
     uint32_t frames_used, frames_reserved, frames_limit;
     uint16_t places;          /* descendants it may still make: indexes of envs[] are an account too */
+    struct op *reclaim;       /* its parent's RECLAIM under way (reclaim.c) */
+    struct list reclaim_waiters; /* its own RECLAIM_WAIT operations */
+    bool reclaim_untold;      /* and none of them was told of this one */
+    bool seized;              /* its memory is being taken: it does not run */
     uint32_t owned;           /* first frame on its list (all states but ABSENT and FREE) */
 
     struct plan_pool pool;
@@ -137,5 +141,15 @@ void env_deadline(struct env *env, uint64_t now);
 bool env_charge(struct env *env, uint64_t n);
 bool env_reserve(struct env *env, uint32_t n);
 void env_uncharge(struct env *env, uint64_t n);
+
+/* A child whose parent wants frames back has some more that are not used: ends the RECLAIM if they are enough. */
+void reclaim_look(struct env *child);
+static inline void env_account_fell(struct env *env)
+{
+    if (env->reclaim)
+        reclaim_look(env);
+}
+/* A child that is being reclaimed from begins to die. */
+void reclaim_abort(struct env *child);
 
 #endif

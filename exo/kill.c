@@ -18,6 +18,7 @@ static void begin(struct env *env)
 {
     struct core *core = core_this();
     env_stop(env, EXO_STOP_KILLED, 0, 0);
+    reclaim_abort(env);
     core_forget(env);
     env->state = ENV_DYING;
     arch_forget(core, env);
@@ -108,6 +109,7 @@ static void finish(struct env *env)
         env_end--;
     env->parent->places = (uint16_t)(env->parent->places + env->places + 1);
     env->parent->frames_limit += env->frames_limit;
+    env_account_fell(env->parent);
     frame_entry(first)->generation++;
     for (unsigned i = 0; i < EXO_ENV_FRAMES; i++) {
         frame_t frame = {first.number + i};

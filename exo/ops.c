@@ -28,13 +28,15 @@
         .result = {K_##r0, K_##r1, K_##r2, K_##r3},                                                \
         .forbidden = {FORBIDDEN_##a, FORBIDDEN_##b, FORBIDDEN_##c, FORBIDDEN_##d, FORBIDDEN_##e},  \
         .counted = COUNTED(a) || COUNTED(b) || COUNTED(c) || COUNTED(d) || COUNTED(e),             \
-        .waits = number == EXO_TIMER || number == EXO_ENV_WAIT || number == EXO_NET_RX,            \
+        .waits = number == EXO_TIMER || number == EXO_ENV_WAIT || number == EXO_NET_RX ||         \
+                 number == EXO_RECLAIM_WAIT,                                                       \
         .more = number == EXO_NET_TX,                                                              \
         .price = number == EXO_ALLOC ? 0 : -1,                                                         \
         .run = op_##opname,                                                                        \
         .cancel = number == EXO_ALLOC    ? op_alloc_cancel                                         \
                   : number == EXO_NET_RX ? op_net_rx_cancel                                        \
                   : number == EXO_NET_TX ? op_net_tx_cancel                                        \
+                  : number == EXO_RECLAIM ? op_reclaim_cancel                                      \
                                          : NULL,                                                   \
     },
 

@@ -55,6 +55,7 @@ static void plan_free(struct plan *plan)
     unhold(plan);
     env->frames_reserved -= plan->reserved;
     plan->reserved = 0;
+    env_account_fell(env);
     plan->admitted = 0;
     plan->generation++;
     list_push(&env->pool.free[plan->slot_class], &plan->link);

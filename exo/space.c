@@ -183,21 +183,36 @@ static uint64_t entry_skip(uint64_t address, unsigned level)
     return (address & ~(size - 1)) + size;
 }
 
-bool space_drop_rights(struct env *env, uint64_t *cursor, unsigned budget)
+/* The next entry of a lowest table that is present. */
+static const uint64_t *entry_next(struct env *env, uint64_t *cursor, unsigned *budget)
 {
-    while (*cursor < EXO_USER_END && budget-- > 0) {
+    for (; *cursor < EXO_USER_END && *budget > 0; --*budget) {
         frame_t holder;
         unsigned missing;
-        uint64_t *table = table_find(env, *cursor, 1, &holder, &missing);
-        if (!table) {
-            *cursor = entry_skip(*cursor, missing + 1);
-            continue;
-        }
-        uint64_t entry = table[entry_index(*cursor, 1)];
-        frame_t frame = {PTE_FRAME(entry)};
-        if (entry & PTE_PRESENT)
-            right_drop(env, frame, entry & PTE_WRITE);
+        const uint64_t *table = table_find(env, *cursor, 1, &holder, &missing);
+        const uint64_t *entry = table ? &table[entry_index(*cursor, 1)] : NULL;
+        if (entry && *entry & PTE_PRESENT)
+            return entry;
+        *cursor = entry_skip(*cursor, table ? 1 : missing + 1);
+    }
+    return NULL;
+}
+
+bool space_next(struct env *env, uint64_t *cursor, unsigned *budget, frame_t *frame)
+{
+    const uint64_t *entry = entry_next(env, cursor, budget);
+    if (entry)
+        frame->number = PTE_FRAME(*entry);
+    return entry;
+}
+
+bool space_drop_rights(struct env *env, uint64_t *cursor, unsigned budget)
+{
+    const uint64_t *entry;
+    while ((entry = entry_next(env, cursor, &budget))) {
+        right_drop(env, (frame_t){PTE_FRAME(*entry)}, *entry & PTE_WRITE);
         *cursor += EXO_PAGE_SIZE;
+        budget--;
     }
     return *cursor >= EXO_USER_END;
 }

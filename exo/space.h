@@ -25,6 +25,9 @@ int space_table_add(struct env *env, uint64_t address, unsigned level, frame_t t
                     unsigned *missing);
 /* Takes an empty table off. ABSENT, BUSY. */
 int space_table_remove(struct env *env, uint64_t address, unsigned level, frame_t *table);
+/* The next page at or behind *cursor that is mapped, and its frame; false when none was found within *budget looks,
+ * or *cursor has come to the end of user space. */
+bool space_next(struct env *env, uint64_t *cursor, unsigned *budget, frame_t *frame);
 /* Drops the rights behind the entries from *cursor on, at most `budget` of them looked at; true when done.
  * For a dead environment: its tables are not written, its frames are freed later. */
 bool space_drop_rights(struct env *env, uint64_t *cursor, unsigned budget);

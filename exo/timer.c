@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Timers of an environment: a leftist heap over its parked TIMER operations, so
+ * Timers of an environment: a leftist heap over its parked TIMER operations and those with a deadline, so
  * adding, removing and taking the earliest cost O(log n) at worst and need no
  * memory beyond the operations themselves. The deadline is kept in result[0].
  */
@@ -100,7 +100,10 @@ bool timer_expire(struct env *env, uint64_t now, unsigned budget)
         struct op *op = env->timers;
         timer_remove(env, op);
         op->result[0] = now;
-        op_end(op, 0);
+        if (op->cell.code == EXO_TIMER)
+            op_end(op, 0);
+        else
+            op_wake(op); /* a deadline: the operation goes on */
     }
     return false;
 }

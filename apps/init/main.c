@@ -110,7 +110,7 @@ static bool as_expected(const struct manifest_program *program, uint64_t reason,
     case EXPECT_CRASH:
         return reason == EXO_STOP_CRASH || reason == EXO_STOP_NESTED;
     case EXPECT_STOP:
-        return reason == EXO_STOP_NESTED;
+        return reason == EXO_STOP_NESTED || reason == EXO_STOP_RECLAIM;
     }
     return false;
 }

@@ -161,6 +161,10 @@ void report_end(const struct child *child, uint64_t reason, uint64_t first, uint
     case EXO_STOP_NESTED:
         nested_say(child, first, second);
         break;
+    case EXO_STOP_RECLAIM:
+        say("%s was asked for more memory than it can be made to give: %llu pages taken, %llu still missing",
+            child->program->name, (unsigned long long)second, (unsigned long long)first);
+        break;
     default:
         say("%s was ended from outside", child->program->name);
         break;

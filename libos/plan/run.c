@@ -29,6 +29,7 @@ static bool code_ends_at_once(unsigned code)
     case EXO_NET_TX:
     case EXO_ENV_WAIT:
     case EXO_ENV_KILL:
+    case EXO_RECLAIM_WAIT:
         return false;
     default:
         return code < EXO_SEND;

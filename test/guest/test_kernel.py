@@ -11,14 +11,14 @@ from xo.testing import cases, limit
 
 # A case of each program that must have been run.
 RAN = {"memory": "zeroed", "space": "freeze-runs", "envs": "killed", "grants": "cpu-give", "many": "many",
-       "plans": "full-ring", "timers": "standing-late", "registers": "slices", "registers-two": "faults",
+       "plans": "full-ring", "timers": "standing-late", "reclaim": "called-off", "registers": "slices", "registers-two": "faults",
        "upcalls": "nesting", "net": "carved"}
 
 
 @limit(90)
 @cases("pvh", "grub")
 def test_operations(t, case):
-    guest = t.boot("kernel/kernel.manifest", boot=case)
+    guest = t.boot("kernel/kernel.manifest", boot=case, memory="96M")
     status = guest.wait_exit(80)
     for line in guest.lines:
         t.check("FAILED" not in line, line)

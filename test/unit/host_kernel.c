@@ -387,6 +387,20 @@ static void mappings_check(void)
     }
 }
 
+/* A RECLAIM under way is its parent's; one that waits has not enough, and only force makes the child stand still. */
+static void reclaim_check(const struct env *env)
+{
+    const struct op *op = env->reclaim;
+    EXPECT(op || (!env->seized && !env->reclaim_untold && !env->info->reclaim));
+    if (!op)
+        return;
+    uint64_t count = op->cell.arg[0];
+    EXPECT(op->cell.code == EXO_RECLAIM && op_plan((struct op *)(uintptr_t)op)->env == env->parent);
+    EXPECT(op->state == (env->seized ? OP_READY : op->state) && op->state != OP_ENDED);
+    EXPECT(env->info->reclaim == count);
+    EXPECT(op->state != OP_PARKED || env->frames_used + env->frames_reserved + count > env->frames_limit);
+}
+
 /* Every CPU slot is its owner's who counts it. */
 static void slots_check(void)
 {
@@ -419,6 +433,7 @@ void host_check(void)
         EXPECT(envs[i]->index == i);
         dying |= envs[i]->state == ENV_DYING;
         owned += lists_check(envs[i]);
+        reclaim_check(envs[i]);
         unowned -= plans_check(envs[i]);
         used += envs[i]->frames_used;
         places += envs[i]->places + 1u;

@@ -83,6 +83,8 @@ static void write_one(unsigned code)
     case EXO_NET_RX: plan_net_rx(plan, handle, 8); break;
     case EXO_NET_TX: plan_net_tx(plan, 77, buffers, 3, 7); break;
     case EXO_POWER: plan_power(plan, handle, 0x10); break;
+    case EXO_RECLAIM: plan_reclaim(plan, handle, 5, tick_number(9)); break;
+    case EXO_RECLAIM_WAIT: plan_reclaim_wait(plan); break;
     default: ck_abort_msg("operation %u has no builder in this test", code);
     }
 }

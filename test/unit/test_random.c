@@ -194,6 +194,10 @@ static void sense(const struct env *env, struct exo_op *op)
     case EXO_ENV_START: op->arg[0] = 0x400000, op->arg[1] = 0x800000; break;
     case EXO_CPU_GIVE: op->arg[0] = slot_any(env), op->arg[1] = 1 + below(4); break;
     case EXO_ENV_EXIT: op->arg[0] = 1 + below(2); break;
+    case EXO_RECLAIM:
+        op->arg[0] = 1 + below(one_in(4) ? 200 : 20);
+        op->arg[1] = one_in(3) ? 0 : tick_any();
+        break;
     case EXO_HANDLE_DROP:
         op->arg[0] = one_in(2) ? handle_of(env, K_QUEUE) : handle_any(env);
         if (op->arg[0] <= EXO_BOOT_NIC)
@@ -212,7 +216,8 @@ static uint8_t code_any(const struct env *env)
         EXO_ALLOC, EXO_ALLOC, EXO_MAP, EXO_MAP, EXO_TABLE, EXO_TABLE, EXO_SHARE, EXO_FREEZE, EXO_THAW,
         EXO_GIVE, EXO_ENV_CREATE, EXO_TIMER, EXO_CANCEL, EXO_ENV_WAIT, EXO_NET_RX, EXO_NET_TX,
         EXO_QUEUE_CREATE, EXO_SLOTS, EXO_UNMAP, EXO_FREE, EXO_ENV_KILL, EXO_YIELD, EXO_PROTECT,
-        EXO_FREE, EXO_FREE, EXO_UNMAP, EXO_GIVE, EXO_CPU_GIVE};
+        EXO_FREE, EXO_FREE, EXO_UNMAP, EXO_GIVE, EXO_CPU_GIVE, EXO_RECLAIM, EXO_RECLAIM,
+        EXO_RECLAIM_WAIT};
     uint8_t code = one_in(3) ? (uint8_t)(EXO_NOP + below(EXO_POWER - EXO_NOP))
                              : likely[below(sizeof likely)];
     if (code == EXO_ENV_EXIT && (!env->parent || !one_in(10)))
@@ -414,8 +419,9 @@ static void kill_child(struct env *env)
 static void lie(struct env *env)
 {
     struct exo_control *control = env->control;
-    switch (below(6)) {
+    switch (below(7)) {
     case 0: control->cq_head = any(); break;
+    case 5: control->spare = one_in(2) ? any() : page_any(); break;
     case 1: control->cq_head = env->cq_tail - below(600); break;
     case 2: control->depth = one_in(2) ? (uint32_t)any() : below(5); break;
     case 3: control->entry = one_in(2) ? any() : 0x400000; break;

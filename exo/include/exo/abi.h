@@ -202,11 +202,13 @@ struct exo_completion {
     X(32, QUEUE_INFO, queue_info, QUEUE, ZERO, ZERO, ZERO, ZERO, ZERO, WORD, WORD, WORD, WORD)   \
     X(33, NET_RX, net_rx, QUEUE, BUF, ZERO, ZERO, ZERO, ZERO, BUF, WORD, ZERO, ZERO)             \
     X(34, NET_TX, net_tx, QUEUE, BUF, WORD, WORD, WORD, WORD, ZERO, ZERO, ZERO, ZERO)            \
-    X(35, POWER, power, MACHINE, SMALL, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO)
+    X(35, POWER, power, MACHINE, SMALL, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO)          \
+    X(36, RECLAIM_WAIT, reclaim_wait, NONE, ZERO, ZERO, ZERO, ZERO, ZERO, WORD, TICK, ZERO, ZERO) \
+    X(43, RECLAIM, reclaim, ENV, COUNT, TICK, ZERO, ZERO, ZERO, WORD, WORD, ZERO, ZERO)
 
 /* Reserved numbers: known, refused with NOT_BUILT until they exist. */
 #define EXO_OPS_RESERVED(X)                                                                      \
-    X(40, SEND) X(41, RECV) X(42, CHANNEL_CREATE) X(43, RECLAIM) X(44, IRQ)                      \
+    X(40, SEND) X(41, RECV) X(42, CHANNEL_CREATE) X(44, IRQ)                      \
     X(45, DISK_READ) X(46, DISK_WRITE) X(47, DISK_FLUSH) X(48, EXTENT_SPLIT)
 
 enum exo_code {
@@ -305,6 +307,15 @@ enum exo_code {
  *   buffer words in arg[3], arg[4] and MORE cells; `checksum` is 0 or EXO_TX_CSUM(start, offset). Ends when the device has
  *   taken the bytes (at once if there are at most 128). REFUSED, RANGE (under 14 or over 1514 bytes,
  *   the checksum inside checked bits), DEVICE.
+ *
+ * RECLAIM(child; count, deadline)  Takes `count` frames of a child's limit back into the caller's. Ends at once if
+ *   so many are unused there; else the child is asked (RECLAIM_WAIT, info.reclaim) and this parks until they are. At `deadline`
+ *   (EXO_NEVER: not at all) the child is stopped and its memory taken, see "Reclaim" below, until it is enough; then it goes on.
+ *   Results: frames returned, pages and frames taken by force. BUSY: another RECLAIM of it is under way; QUOTA: its limit is
+ *   less; DEAD: it was killed meanwhile, or all that may be taken was not enough: it stopped with EXO_STOP_RECLAIM.
+ * RECLAIM_WAIT()               Parks until the caller's parent asks for frames; each RECLAIM is told to one
+ *   RECLAIM_WAIT, to the first that was waiting or comes. Results: frames still to give, the deadline.
+ *
  * POWER(machine; value)        Ends the machine; `value` is the exit code's (EXO_POWER_...).
  */
 
@@ -352,6 +363,7 @@ enum exo_code {
 #define EXO_STOP_CRASH 2u  /* said so itself: vector, address of its struct exo_context */
 #define EXO_STOP_NESTED 3u /* a fault at full depth, or no usable control page: vector, address */
 #define EXO_STOP_KILLED 4u
+#define EXO_STOP_RECLAIM 5u /* what may be taken by force was not enough: frames still missing, taken */
 
 /* Registers of an interrupted program. */
 struct exo_context {
@@ -384,10 +396,29 @@ struct exo_control {
     uint64_t cq_head; /* completions the program has taken */
     struct exo_context context[EXO_DEPTH];
     struct exo_context last; /* of a fault that stopped it (EXO_STOP_NESTED) */
+    uint64_t spare;      /* a forced reclaim takes pages from this address on first (see "Reclaim") */
+    uint64_t taken_head; /* entries of info.taken that the program has seen */
 };
 
 #define EXO_UPCALL_SLICE 256u      /* a CPU slot has ended and another began */
 #define EXO_UPCALL_COMPLETION 257u /* completions came while it was running */
+
+/*
+ * Reclaim. What a program's parent asks back and does not get in time is taken by force, in this order: pages from
+ * control.spare to the end of user space, pages below it, owned frames that are not mapped. A page whose frame is owned, not pinned
+ * and mapped only there is unmapped, and the frame goes; a mapping of a frozen frame goes. Tables, rings, the control page,
+ * plan slots and other objects, pinned frames and frames mapped more than once stay. Each run of pages or
+ * frames is an entry of info.taken[]: entry i is at i mod EXO_TAKEN, info.taken_tail is one past the last. When the program has
+ * not seen (control.taken_head) EXO_TAKEN of them, the last run is made longer, so what lies between its ends may be still there:
+ * the program's tables tell.
+ */
+#define EXO_TAKEN 128u
+#define EXO_TAKEN_FRAMES 1u
+
+struct exo_taken {
+    uint64_t first; /* address of the first page; or first frame << 12 | EXO_TAKEN_FRAMES */
+    uint64_t count;
+};
 
 /* The info page: written by the kernel, mapped read-only. */
 struct exo_info {
@@ -407,6 +438,10 @@ struct exo_info {
     /* The first program only; zero for others: */
     uint64_t archive, archive_bytes; /* boot archive, mapped frozen */
     uint64_t frames_total;           /* usable frames of the machine */
+    /* Reclaim: frames that the parent asks for (0: none) and until when; what was taken. */
+    uint64_t reclaim, reclaim_deadline;
+    uint64_t taken_tail;
+    struct exo_taken taken[EXO_TAKEN];
 };
 
 #define EXO_CPU_RDRAND 1u

@@ -299,6 +299,33 @@ static inline struct word_ref plan_env_kill(struct plan *plan, struct handle_ref
     return (struct word_ref){ plan_result_of(plan, 0) };
 }
 
+struct reclaim_refs {
+    struct word_ref returned, taken; /* frames; pages and frames by force */
+};
+
+/* Takes `count` frames of a child's limit back; past the deadline by force. */
+static inline struct reclaim_refs plan_reclaim(struct plan *plan, struct handle_ref child, uint32_t count,
+                                               struct tick_ref deadline)
+{
+    struct exo_op *op = plan_op(plan, EXO_RECLAIM);
+    plan_handle(op, child);
+    op->arg[0] = count;
+    plan_arg(op, 1, deadline.ref);
+    return (struct reclaim_refs){ { plan_result_of(plan, 0) }, { plan_result_of(plan, 1) } };
+}
+
+struct reclaim_wait_refs {
+    struct word_ref wanted; /* frames still to give */
+    struct tick_ref deadline;
+};
+
+/* Waits until the parent asks for frames. */
+static inline struct reclaim_wait_refs plan_reclaim_wait(struct plan *plan)
+{
+    plan_op(plan, EXO_RECLAIM_WAIT);
+    return (struct reclaim_wait_refs){ { plan_result_of(plan, 0) }, { plan_result_of(plan, 1) } };
+}
+
 struct env_wait_refs {
     struct word_ref reason, first, second; /* a completion only tells the first two: read the last through plan_nop() */
 };

@@ -42,7 +42,7 @@ static void refused(void)
         { { .code = 0 }, EXO_E_CODE },
         { { .code = EXO_PLAN }, EXO_E_CODE },
         { { .code = EXO_SEND }, EXO_E_NOT_BUILT },
-        { { .code = EXO_RECLAIM }, EXO_E_NOT_BUILT },
+        { { .code = EXO_IRQ }, EXO_E_NOT_BUILT },
         { { .code = EXO_DISK_READ }, EXO_E_NOT_BUILT },
         { { .code = EXO_MORE }, EXO_E_FORM },
         { { .code = EXO_NOP, .flags = 0x80 }, EXO_E_FORM },
