@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import http.server
 import json
+import re
 import shutil
 import socket
 import threading
@@ -100,6 +101,33 @@ def test_http_client(t):
         t.equal((bad["done"], bad["errors"]), (0, 10), "answers with another status")
     refused = _client(t, "http", "-n", 5, "-t", 2, "127.0.0.1", port)
     t.equal((refused["done"], refused["errors"]), (0, 5), "nobody there")
+
+
+@limit(30)
+def test_redis_client(t):
+    """Against a server that answers everything as if it were right, and every tenth GET wrongly if asked to."""
+    def serve(server, wrong):
+        with contextlib.suppress(OSError):
+            connection, _ = server.accept()
+            waiting, number = b"", 0
+            with connection:
+                while got := connection.recv(65536):
+                    waiting += got
+                    while (found := re.match(rb"\*(\d)\r\n", waiting)) and waiting.count(b"\r\n") >= 1 + 2 * int(found[1]):
+                        words = waiting.split(b"\r\n", 1 + 2 * int(found[1]))
+                        waiting = words.pop()
+                        number += words[2] == b"GET"
+                        bad = wrong and number == 10
+                        connection.sendall(b"+OK\r\n" if words[2] == b"SET" else b"$-1\r\n" if bad else b"$3\r\nxyz\r\n")
+
+    for options, wrong, done, errors in ((["-n", 20], False, 20, 0), (["-n", 32, "-d", 16], False, 32, 0),
+                                         (["-n", 20, "-p", "set"], False, 20, 0), (["-n", 20, "-t", 1], True, 9, 1)):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            thread = threading.Thread(target=serve, args=(server, wrong), daemon=True)
+            thread.start()
+            result = _client(t, "redis", *options, "127.0.0.1", server.getsockname()[1])
+            t.equal((result["done"], result["errors"]), (done, errors), str(options))
+            thread.join(5)
 
 
 @limit(30)
@@ -211,7 +239,7 @@ def test_flame_accounts_for_everything(t):
 
 def _bench(t, runs=1):
     return SimpleNamespace(folder=t.folder, figures=of_figures.Figures(), runs=runs, counts=True, gate=True,
-                           profiling=False)
+                           only_profiles=False)
 
 
 def _judged(t, figures):

@@ -22,10 +22,12 @@ SUITES = {
     "udp": (suite_net.udp, ["echo", "echo-sockets"]),
     "stream": (suite_net.stream, ["stream"]),
     "flood": (suite_net.flood, ["echo", "echo-sockets"]),
+    "redis": (suite_net.redis, []),     # nothing of this system serves it yet
 }
 # Network stacks, by the subjects that have them.
 STACKS = {"lwip": ["httpd", "echo-sockets", "stream"], "raw": ["echo"]}
-LINUX_SERVERS = {"boot": ["nginx"], "micro": ["micro"], "http": ["nginx"], "udp": ["echo"], "stream": ["stream"], "flood": ["echo"]}
+LINUX_SERVERS = {"boot": ["nginx"], "micro": ["micro"], "http": ["nginx"], "udp": ["echo"], "stream": ["stream"], "flood": ["echo"],
+                 "redis": ["redis"]}
 
 
 @dataclass
@@ -45,11 +47,13 @@ class Bench:
         self.folder = folder
         self.runs = arguments.runs
         self.seconds = arguments.seconds
-        self.counts = arguments.only != "rates"
-        self.rates = arguments.only != "counts" and not arguments.profile
-        self.memory = arguments.only is None and not arguments.profile
+        # A page holds everything; without one, a profile is all that somebody waits for who asks for it.
+        self.only_profiles = arguments.profile and not arguments.html
+        self.counts = arguments.only != "rates" and not self.only_profiles
+        self.rates = arguments.only != "counts" and not self.only_profiles
+        self.memory = arguments.only is None and not self.only_profiles
         self.gate = arguments.gate or arguments.set_budget
-        self.profiling = arguments.profile
+        self.profiling = arguments.profile or (bool(arguments.html) and arguments.only is None)
         self.figures = Figures(arguments.json)
         self.profiles = []
         self.failed = []
@@ -93,7 +97,8 @@ class Bench:
         lines = profile.profile(counts, elves, done)
         tree, total = flame.tree(counts, profile.images_of_pages(counts, elves), done)
         self.profiles.append(Profile(suite, title, subject.name, lines, tree, total))
-        print(profile.text(lines, f"{title}: {subject.name}"), flush=True)
+        if self._arguments.profile:
+            print(profile.text(lines, f"{title}: {subject.name}"), flush=True)
         path = self.folder / "bench" / f"profile-{suite}-{subject.name}.svg"
         path.write_text(svg.flame_file(title, tree, total), encoding="utf-8")
         say(f"flame graph: {shown(path)}")
@@ -110,7 +115,8 @@ def _suites(arguments):
     for name in (arguments.stack or "lwip").split(","):
         if name not in STACKS:
             raise Problem(f"there is no network stack {name}", f"there are: {', '.join(STACKS)}")
-    return arguments.suite or list(SUITES)
+    # Without names: those that have something of this system to measure.
+    return arguments.suite or [name for name, (_, subjects) in SUITES.items() if subjects or arguments.subject]
 
 
 def _about(bench, names):

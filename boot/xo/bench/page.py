@@ -16,6 +16,7 @@ TITLES = {
     "udp": "UDP echo",
     "stream": "TCP streams",
     "flood": "Overload",
+    "redis": "Redis",
 }
 
 
@@ -154,6 +155,7 @@ class Page:
             + self._curves("udp", "echo 64 B, 16"),
             "micro": lambda: self._instructions("micro", "primitive"),
             "stream": lambda: self._instructions("stream", "KiB"),
+            "redis": lambda: self._instructions("redis", "request"),
             "flood": self._flood,
         }.get(suite, str)()
         key = self._key([one for one in subjects if one in self.styles])

@@ -4,12 +4,13 @@
 Programs may lie at the same addresses; each page of executed code belongs to the
 file whose bytes it has. String iterations count (they are marked in the list)."""
 
+import os
 import re
 import subprocess
 from collections import Counter as Tally
 from dataclasses import dataclass
 
-from ..common import ROOT
+from ..common import CACHE, ROOT
 
 REP = 2     # KIND_REP of test/bench/plugin/decode.h
 
@@ -58,9 +59,9 @@ def place_shown(path):
     """A source file's name as a reader of this repository knows it."""
     if path in ("", "??"):
         return ""
-    path = path.removeprefix(f"{ROOT}/")
-    path = re.sub(r"^(.*/)?\.\./", "", path)      # compilers name sources relative to the build folder
-    return re.sub(r"^\.cache/(lwip|musl)-[^/]*/", r"\1/", path)
+    path = os.path.normpath(path)      # compilers name sources relative to the build folder
+    path = path.removeprefix(f"{ROOT}/").removeprefix(f"{CACHE}/").removeprefix("../")
+    return re.sub(r"^(\.cache/)?(lwip|musl)-[^/]*/", r"\2/", path)
 
 
 def profile(counts, elves, units):

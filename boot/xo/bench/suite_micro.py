@@ -90,9 +90,9 @@ def _parts(name):
 
 def micro(bench, subjects):
     for subject in subjects:
-        if bench.profiling:
+        if bench.only_profiles:
             _profiles(bench, subject)
-        if not bench.counts or bench.profiling:
+        if not bench.counts:
             continue
         say(f"micro: counting {subject.name} ...")
         marks, times = _marks(subject.micro_elf())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The suites whose work comes from outside: http, udp, stream, flood."""
+"""The suites whose work comes from outside: http, udp, stream, redis, flood."""
 
 import statistics
 
@@ -17,62 +17,57 @@ HTTP = [
 ]
 UDP = [("echo 64 B, 1", ["-c", 1], 4000), ("echo 64 B, 16", ["-c", 16], 8000)]
 STREAM = [("host to guest", ["-p", "s"], 32 << 20), ("guest to host", ["-p", "g"], 32 << 20)]
+REDIS = [
+    ("GET, 1", ["-c", 1, "-p", "get"], 4000),
+    ("SET, 1", ["-c", 1, "-p", "set"], 4000),
+    ("GET, 50", ["-c", 50, "-p", "get"], 8000),
+    ("GET, 50, 16 at once", ["-c", 50, "-d", 16, "-p", "get"], 32000),
+]
 KIB = 1024
 
 
 def _counted(bench, suite, subjects, client, port, cases, unit, scale=1):
+    """All cases; and the first one by function, if that was asked for."""
     for subject in subjects:
         say(f"{suite}: counting {subject.name} ...")
         with bench.trying(suite, subject), Running(subject, bench.network, counted=True) as running:
-            for name, options, number in cases:
+            for name, options, number in cases if bench.counts else ():
                 counting.measure(bench.figures, suite, name, running, client, port, options, unit,
                                  number, bench.runs, scale)
+            if bench.profiling:
+                name, options, number = cases[0]
+                counts, done = counting.profiled(running, client, port, options, number)
+                bench.profile_add(suite, f"{suite.upper()} {unit}, {name}", subject, counts, done / scale, running)
 
 
-def _profiles(bench, suite, subjects, client, port, case, unit):
-    """The load of one case by function, for every subject."""
-    name, options, number = case
-    for subject in subjects:
-        with bench.trying(suite, subject), Running(subject, bench.network, counted=True) as running:
-            counts, done = counting.profiled(running, client, port, options, number)
-            bench.profile_add(suite, f"{unit}, {name}", subject, counts, done, running)
+def _suite(bench, suite, subjects, server, client, cases, unit, rate=None, scale=1):
+    """Counts, profiles and rates. `server` is (protocol, port);
+    `rate` is (unit, what of a result), requests a second without it."""
+    subjects = bench.serving(suite, subjects, *server)
+    if bench.counts or bench.profiling:
+        _counted(bench, suite, subjects, client, server[1], cases, unit, scale)
+    if bench.rates and subjects:
+        unit, of = rate or (f"{unit}s/s", lambda result: result["done"])
+        with rates.booted(subjects, bench.network) as running:
+            for name, options, _ in cases:
+                rates.measure(bench, suite, name, running, client, server[1], options, unit, of)
 
 
 def http(bench, subjects):
-    subjects = bench.serving("http", subjects, "tcp", 80)
-    if bench.counts:
-        _counted(bench, "http", subjects, "http", 80, HTTP, "request")
-    if bench.profiling:
-        _profiles(bench, "http", subjects, "http", 80, HTTP[0], "HTTP request")
-    if bench.rates and subjects:
-        with rates.booted(subjects, bench.network) as running:
-            for name, options, _ in HTTP:
-                rates.measure(bench, "http", name, running, "http", 80, options, "requests/s",
-                              lambda result: result["done"])
+    _suite(bench, "http", subjects, ("tcp", 80), "http", HTTP, "request")
 
 
 def udp(bench, subjects):
-    subjects = bench.serving("udp", subjects, "udp", 7)
-    if bench.counts:
-        _counted(bench, "udp", subjects, "udp", 7, UDP, "echo")
-    if bench.profiling:
-        _profiles(bench, "udp", subjects, "udp", 7, UDP[0], "UDP echo")
-    if bench.rates and subjects:
-        with rates.booted(subjects, bench.network) as running:
-            for name, options, _ in UDP:
-                rates.measure(bench, "udp", name, running, "udp", 7, options, "round trips/s",
-                              lambda result: result["done"])
+    _suite(bench, "udp", subjects, ("udp", 7), "udp", UDP, "echo", ("round trips/s", lambda result: result["done"]))
 
 
 def stream(bench, subjects):
-    subjects = bench.serving("stream", subjects, "tcp", 9)
-    if bench.counts:
-        _counted(bench, "stream", subjects, "stream", 9, STREAM, "KiB", KIB)
-    if bench.rates and subjects:
-        with rates.booted(subjects, bench.network) as running:
-            for name, options, _ in STREAM:
-                rates.measure(bench, "stream", name, running, "stream", 9, options, "Mbit/s",
-                              lambda result: result["bytes"] * 8 / 1e6)
+    _suite(bench, "stream", subjects, ("tcp", 9), "stream", STREAM, "KiB",
+           ("Mbit/s", lambda result: result["bytes"] * 8 / 1e6), KIB)
+
+
+def redis(bench, subjects):
+    _suite(bench, "redis", subjects, ("tcp", 6379), "redis", REDIS, "request")
 
 
 FLOOD = [0.5, 1, 2, 4, 8]

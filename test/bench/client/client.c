@@ -75,10 +75,11 @@ void gate_wait(const struct options *options)
 void options_read(struct options *options, int argc, char **argv)
 {
     int option;
-    *options = (struct options){.parallel = 1, .seconds = 10, .size = 64, .path = "/"};
-    while ((option = getopt(argc, argv, "c:n:t:w:r:s:p:xg")) != -1) {
+    *options = (struct options){.parallel = 1, .seconds = 10, .size = 64, .depth = 1, .path = "/"};
+    while ((option = getopt(argc, argv, "c:d:n:t:w:r:s:p:xg")) != -1) {
         switch (option) {
         case 'c': options->parallel = (unsigned)strtoul(optarg, NULL, 10); break;
+        case 'd': options->depth = (unsigned)strtoul(optarg, NULL, 10); break;
         case 'n': options->count = strtoull(optarg, NULL, 10); break;
         case 't': options->seconds = strtod(optarg, NULL); break;
         case 'w': options->warm = strtod(optarg, NULL); break;
@@ -90,7 +91,7 @@ void options_read(struct options *options, int argc, char **argv)
         default: exit(2);
         }
     }
-    if (argc - optind != 2 || !options->parallel) {
+    if (argc - optind != 2 || !options->parallel || !options->depth) {
         fprintf(stderr, "expected [options] ADDRESS PORT\n");
         exit(2);
     }

@@ -18,6 +18,7 @@ struct options {
     bool close;            /* -x: a connection for each request */
     bool gate;             /* -g: say "ready" after the warm-up and wait for a line */
     size_t size;           /* -s: bytes of a packet */
+    unsigned depth;        /* -d: requests at once on a connection */
     const char *path;      /* -p */
 };
 
