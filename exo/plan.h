@@ -32,13 +32,18 @@ enum op_where { WHERE_NONE, WHERE_LIST, WHERE_TIMERS, WHERE_DEVICE };
 
 struct op {
     struct exo_op cell; /* as submitted; read arguments with op_arg(), which follows references */
-    uint64_t result[4];
     union {
-        struct list_node wait; /* while parked on a list */
         struct {
-            struct op *left, *right, *parent; /* while in the timer heap */
-        } heap;
-        uint64_t step[3]; /* progress between steps, while not parked; 0 at the start */
+            uint64_t result[4];
+            union {
+                struct list_node wait; /* while parked on a list */
+                struct {
+                    struct op *left, *right, *parent; /* while in the timer heap */
+                } heap;
+                uint64_t step[3]; /* progress between steps, while not parked; 0 at the start */
+            };
+        };
+        uint64_t held[7]; /* while parked with a device: what that holds */
     };
     int32_t status;
     uint8_t state; /* enum op_state */

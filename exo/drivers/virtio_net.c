@@ -6,6 +6,7 @@
  */
 #include "../core.h"
 #include "../net/nic.h"
+#include "../net/segment.h"
 #include "virtio.h"
 
 #define NET_ID 0x1041u      /* modern */
@@ -14,6 +15,7 @@
 #define NET_F_CSUM (1ull << 0)       /* 5.1.3 */
 #define NET_F_GUEST_CSUM (1ull << 1)
 #define NET_F_MAC (1ull << 5)
+#define NET_F_HOST_TSO4 (1ull << 11)
 #define NET_F_CTRL_VQ (1ull << 17)
 #define NET_F_CTRL_RX (1ull << 18)
 
@@ -26,6 +28,7 @@ struct net_header { /* 5.1.6 */
 
 #define HDR_NEEDS_CSUM 1u
 #define HDR_DATA_VALID 2u
+#define HDR_GSO_TCPV4 1u
 
 /* Both kinds of buffer begin with padding, so that the packet behind the header is 16-byte aligned. */
 #define PADDING 4u
@@ -134,8 +137,13 @@ static void net_tx(const uint8_t *head, uint32_t head_length, const struct nic_p
     struct net_header header = {.flags = 0};
     if (checksum) {
         header.flags = HDR_NEEDS_CSUM;
-        header.csum_start = (uint16_t)(checksum >> 16);
+        header.csum_start = (uint16_t)tx_start(checksum);
         header.csum_offset = (uint16_t)checksum;
+    }
+    if (tx_segment(checksum)) {
+        header.gso_type = HDR_GSO_TCPV4;
+        header.gso_size = tx_segment(checksum);
+        header.header_length = (uint16_t)segment_headers(head, checksum);
     }
     __builtin_memcpy(memory + PADDING, &header, sizeof header);
     __builtin_memcpy(memory + HEAD_AT, head, head_length);
@@ -241,6 +249,8 @@ static void read_config(void)
         virtio_net_driver.mac[i] = device.config[i];
     if (device.features & NET_F_CSUM)
         virtio_net_driver.features |= EXO_NIC_TX_CSUM;
+    if (device.features & NET_F_CSUM && device.features & NET_F_HOST_TSO4) /* 5.1.3.1 */
+        virtio_net_driver.features |= EXO_NIC_TX_SEGMENT;
     if (device.features & NET_F_GUEST_CSUM)
         virtio_net_driver.features |= EXO_NIC_RX_CSUM;
 }
@@ -258,6 +268,8 @@ static bool net_start(uint64_t (*take_frames)(unsigned count))
     if (!virtio_open(&device))
         return false;
     uint64_t wanted = NET_F_CSUM | NET_F_GUEST_CSUM | NET_F_MAC | VIRTIO_F_EVENT_IDX;
+    if (virtio_offers(&device) & NET_F_CSUM)
+        wanted |= NET_F_HOST_TSO4;
     if (virtio_offers(&device) & NET_F_CTRL_VQ) /* CTRL_RX counts only with it (5.1.3.1) */
         wanted |= NET_F_CTRL_VQ | NET_F_CTRL_RX;
     if (!virtio_negotiate(&device, wanted))

@@ -25,7 +25,7 @@ struct nic_piece {
     uint32_t length;
 };
 
-#define NIC_PIECES 7u /* behind the head */
+#define NIC_PIECES 13u /* behind the head */
 
 struct nic_driver {
     const char *name;
@@ -38,7 +38,7 @@ struct nic_driver {
     /* Descriptors free now; a packet takes one for its head and one a piece. */
     unsigned (*tx_room)(void);
     /* Queues head[0..head_length) (copied by the driver) followed by pieces. The caller saw that there
-     * is room. `checksum` is an EXO_TX_CSUM word or 0; `owner` comes back from tx_reap(). */
+     * is room. `checksum` is NET_TX's, checked; `owner` comes back from tx_reap(). */
     void (*tx)(const uint8_t *head, uint32_t head_length, const struct nic_piece *pieces,
                unsigned count, uint64_t checksum, uintptr_t owner);
     /* One packet that the device is done with: its owner and how many descriptors it had. Once the device

@@ -12,7 +12,9 @@
 #include "../../exo/buffer.c"
 #include "../../exo/net/match.c"
 #include "../../exo/net/nic.c"
-#include "../../exo/net/ops_net.c"
+#include "../../exo/net/ops_receive.c"
+#include "../../exo/net/ops_send.c"
+#include "../../exo/net/segment.c"
 #include "../../exo/net/ops_queue.c"
 #include "../../exo/net/queue.c"
 
@@ -174,7 +176,7 @@ struct nic_driver virtio_net_driver = {
     .name = "stand-in", .start = fake_start, .rx_next = fake_rx, .rx_done = fake_rx_done,
     .tx_room = fake_room, .tx = fake_tx, .tx_reap = fake_reap, .tx_kick = fake_kick,
     .irq_on = fake_irq, .failed = fake_failed, .mac = {2, 0, 0, 0, 0, 1},
-    .features = EXO_NIC_TX_CSUM,
+    .features = EXO_NIC_TX_CSUM | EXO_NIC_TX_SEGMENT,
 };
 
 static uint64_t take(unsigned count) { return count ? EXO_PAGE_SIZE : 0; } /* frame 1 */
@@ -347,11 +349,10 @@ START_TEST(test_send_pinned)
     ck_assert_int_eq(run(op), OP_PARK);
     ck_assert_int_eq(op->where, WHERE_DEVICE);
     ck_assert_uint_eq(ring_of[0].head_length, 128);
-    ck_assert_uint_eq(ring_of[0].count, 4);
+    ck_assert_uint_eq(ring_of[0].count, 3); /* neighbouring frames are one piece */
     ck_assert_uint_eq(ring_of[0].piece[0].address, (MINE + 3) * 4096 + 3596 + 74);
-    ck_assert_uint_eq(ring_of[0].piece[0].length, 500 - 74);
-    ck_assert_uint_eq(ring_of[0].piece[1].address, (MINE + 4) * 4096);
-    ck_assert_uint_eq(ring_of[0].piece[3].address, (MINE + 7) * 4096 + 4000);
+    ck_assert_uint_eq(ring_of[0].piece[0].length, 1000 - 74);
+    ck_assert_uint_eq(ring_of[0].piece[2].address, (MINE + 7) * 4096 + 4000);
     for (unsigned i = 3; i < 8; i++)
         ck_assert_uint_eq(table[MINE + i].pins, i != 5);
     ck_assert_uint_eq(program[1].tx_in_flight, 1);
@@ -374,6 +375,106 @@ START_TEST(test_send_pinned)
     for (unsigned i = 0; i < 7; i++)
         ((struct exo_more *)&more->cell)->word[i] = EXO_BUF(MINE + 6, 0, 1);
     ck_assert_int_eq(run(op), -EXO_E_RANGE);
+}
+END_TEST
+
+/* ---- segments --------------------------------------------------------------------- */
+
+#define SEGMENTS(bytes) (EXO_TX_CSUM(34, 16) | EXO_TX_SEGMENT(bytes))
+
+/* TCP over IPv4 with `payload` bytes, in frames from MINE + 2 on; the queue checks the MAC address only. */
+static struct op *segments_op(uint32_t payload)
+{
+    setup();
+    struct queue *queue = queue_at((frame_t){MINE});
+    queue->tx[0].mask[23] = queue->tx[0].value[23] = 0;
+    queue->tx_words[0] = match_words(&queue->tx[0]);
+    uint8_t *packet = packet_in(MINE + 2, 1);
+    uint32_t length = 40 + payload;
+    memset(packet + 12, 0, 42);
+    packet[12] = 8;
+    packet[14] = 0x45;
+    packet[16] = (uint8_t)(length >> 8);
+    packet[17] = (uint8_t)length;
+    packet[23] = 6;
+    packet[46] = 0x50;
+    packet[47] = 0x18;
+    struct op *op = op_make(1, 0, EXO_NET_TX, 2);
+    op->cell.arg[0] = EXO_BUF(MINE + 2, 0, 14 + length);
+    op->cell.arg[2] = SEGMENTS(1460);
+    return op;
+}
+
+START_TEST(test_send_segments)
+{
+    struct op *op = segments_op(40000);
+    ck_assert_int_eq(run(op), OP_PARK);
+    ck_assert_uint_eq(ring_of[0].head_length, 128);
+    ck_assert_uint_eq(ring_of[0].checksum, SEGMENTS(1460));
+    ck_assert_uint_eq(ring_of[0].count, 1);
+    ck_assert_uint_eq(ring_of[0].piece[0].length, 40054 - 128);
+    for (unsigned i = 0; i < 12; i++)
+        ck_assert_uint_eq(table[MINE + 2 + i].pins, i < 10);
+    ring_done = 1;
+    nic_poll();
+    for (unsigned i = 0; i < 10; i++)
+        ck_assert_uint_eq(table[MINE + 2 + i].pins, 0);
+    ck_assert_int_eq(run(segments_op(13 * 4096 - 54)), OP_PARK);
+    ck_assert_int_eq(run(segments_op(13 * 4096 - 53)), -EXO_E_RANGE); /* a frame too many */
+    virtio_net_driver.features = EXO_NIC_TX_CSUM;
+    ck_assert_int_eq(run(segments_op(4000)), -EXO_E_RANGE);
+    virtio_net_driver.features |= EXO_NIC_TX_SEGMENT;
+}
+END_TEST
+
+START_TEST(test_send_segments_forms)
+{
+    static const uint64_t words[] = {
+        SEGMENTS(535), SEGMENTS(1461), SEGMENTS(65535), EXO_TX_SEGMENT(1460),
+        EXO_TX_CSUM(35, 16) | EXO_TX_SEGMENT(1460), EXO_TX_CSUM(34, 15) | EXO_TX_SEGMENT(1460),
+        EXO_TX_CSUM(34, 16) | EXO_TX_SEGMENT(1460) | 2ull << 32};
+    static const struct { uint8_t at, value; } bytes[] = {
+        {12, 0x86}, {13, 1}, {14, 0x46}, {14, 0x44}, {14, 0x65}, {16, 0}, {17, 1}, {20, 0x20}, {20, 1},
+        {21, 1}, {23, 17}, {46, 0x40}, {46, 0}, {46, 0xf0}, {47, 0x19}, {47, 0x12}, {47, 0x14},
+        {47, 0x38}, {47, 0x58}, {47, 0x90}};
+    for (unsigned i = 0; i < sizeof words / sizeof words[0]; i++) {
+        struct op *op = segments_op(4000);
+        op->cell.arg[2] = words[i];
+        ck_assert_int_eq(run(op), -EXO_E_RANGE);
+    }
+    for (unsigned i = 0; i < sizeof bytes / sizeof bytes[0]; i++) {
+        struct op *op = segments_op(4000);
+        memory[MINE + 2][bytes[i].at] = bytes[i].value;
+        bool options = bytes[i].at == 46 && bytes[i].value == 0xf0; /* 60 bytes of header, and 1460 too many */
+        ck_assert_int_eq(run(op), -EXO_E_RANGE);
+        op = segments_op(4000);
+        memory[MINE + 2][bytes[i].at] = bytes[i].value;
+        op->cell.arg[2] = SEGMENTS(1400);
+        ck_assert_int_eq(run(op), options ? OP_PARK : -EXO_E_RANGE);
+    }
+    struct op *op = segments_op(4000);
+    op->cell.arg[0] = EXO_BUF(MINE + 2, 0, 100); /* shorter than what is looked at */
+    ck_assert_int_eq(run(op), -EXO_E_RANGE);
+    op = segments_op(4000);
+    op->cell.arg[2] = EXO_TX_CSUM(34, 16); /* too long for a frame of its own */
+    ck_assert_int_eq(run(op), -EXO_E_RANGE);
+}
+END_TEST
+
+/* What the device writes anew must not be checked, each other bit may be. */
+START_TEST(test_send_segments_checked_bits)
+{
+    for (unsigned bit = 0; bit < EXO_MATCH_BYTES * 8; bit++) {
+        struct op *op = segments_op(4000);
+        unsigned at = bit / 8;
+        struct queue *queue = queue_at((frame_t){MINE});
+        queue->tx[0].mask[at] |= (uint8_t)(1u << bit % 8);
+        queue->tx[0].value[at] = memory[MINE + 2][at] & queue->tx[0].mask[at];
+        queue->tx_words[0] = match_words(&queue->tx[0]);
+        bool written = (at >= 16 && at < 20) || at == 24 || at == 25 || (at >= 38 && at < 42) ||
+                       at == 47 || at == 50 || at == 51;
+        ck_assert_int_eq(run(op), written ? -EXO_E_RANGE : OP_PARK);
+    }
 }
 END_TEST
 
@@ -568,6 +669,9 @@ int main(void)
     tcase_add_test(all, test_send_refused);
     tcase_add_test(all, test_send_checksum);
     tcase_add_test(all, test_send_pinned);
+    tcase_add_test(all, test_send_segments);
+    tcase_add_test(all, test_send_segments_forms);
+    tcase_add_test(all, test_send_segments_checked_bits);
     tcase_add_test(all, test_send_frozen);
     tcase_add_test(all, test_share);
     tcase_add_test(all, test_turn_passes);

@@ -304,9 +304,11 @@ enum exo_code {
  * NET_RX(queue; buffer)        Parks until a packet comes and is copied there (cut to the
  *   buffer: 60 to 65536 bytes). Results: length as on the wire, EXO_RX_ flags.
  * NET_TX(queue; buffer, more, checksum, ZERO..)  Sends one Ethernet frame without FCS; word 1 counts further
- *   buffer words in arg[3], arg[4] and MORE cells; `checksum` is 0 or EXO_TX_CSUM(start, offset). Ends when the device has
- *   taken the bytes (at once if there are at most 128). REFUSED, RANGE (under 14 or over 1514 bytes,
- *   the checksum inside checked bits), DEVICE.
+ *   buffer words (up to 15) in arg[3], arg[4] and MORE cells; `checksum` is 0 or EXO_TX_CSUM(start, offset), perhaps with
+ *   EXO_TX_SEGMENT(bytes). Ends when the device has
+ *   taken the bytes (at once if there are at most 128). REFUSED, RANGE (under 14 or over 1514 bytes, or 65549 with
+ *   segments; behind the first 128 bytes, more than 13 frames (each counted once for each word); what
+ *   the device writes inside checked bits, or nothing it can do), DEVICE.
  *
  * RECLAIM(child; count, deadline)  Takes `count` frames of a child's limit back into the caller's. Ends at once if
  *   so many are unused there; else the child is asked (RECLAIM_WAIT, info.reclaim) and this parks until they are. At `deadline`
@@ -472,6 +474,7 @@ struct exo_queue_spec { /* 2064 bytes, within one frame */
 
 #define EXO_NIC_TX_CSUM 1u /* the device fills checksums */
 #define EXO_NIC_RX_CSUM 2u /* the device checks them */
+#define EXO_NIC_TX_SEGMENT 4u /* the device cuts TCP over IPv4 into segments */
 
 #define EXO_RX_CSUM_VALID 1u  /* the device verified the transport checksum */
 #define EXO_RX_CSUM_NEEDED 2u /* never computed: comes from a neighbour on the host; treat as valid */
@@ -480,6 +483,12 @@ struct exo_queue_spec { /* 2064 bytes, within one frame */
 
 /* The device sums from `start` to the end and adds into the 16 bits at start + offset. */
 #define EXO_TX_CSUM(start, offset) (1ull << 32 | (uint64_t)(start) << 16 | (uint64_t)(offset))
+
+/* Together with EXO_TX_CSUM(34, 16), on a TCP packet over IPv4 without options, of which only ACK and PSH may
+ * be set and whose IP length is right: the device sends it as segments with so many bytes of payload, 536 to
+ * what fits a frame. It writes IP length, identification and checksum, TCP sequence number, flags
+ * and checksum of each: none of these bits may be checked by the queue's match. */
+#define EXO_TX_SEGMENT(bytes) ((uint64_t)(bytes) << 48)
 
 _Static_assert(sizeof(struct exo_op) == 64, "a cell is 64 bytes");
 _Static_assert(sizeof(struct exo_plan) == 64, "a cell is 64 bytes");

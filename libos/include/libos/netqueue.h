@@ -115,7 +115,7 @@ void netqueue_release(struct netqueue_buffer *buffer);
  * offset). -EXO_E_FULL: nothing was done, the buffer is still the caller's. */
 int netqueue_reply(struct netqueue_buffer *buffer, uint32_t offset, uint32_t length, uint64_t checksum);
 
-/* Sends `count` (at most 8) buffer words as one frame. The bytes must stay until sent(cookie).
+/* Sends `count` (at most 10) buffer words as one frame, or as TCP segments (`checksum`: EXO_TX_SEGMENT). The bytes must stay until sent(cookie).
  * flags: 0, or EXO_VPAGE if the words name virtual pages. -EXO_E_FULL: later; room() tells when. */
 int netqueue_send(struct netqueue *queue, const uint64_t *words, unsigned count, uint64_t checksum,
                   uint8_t flags, void *cookie);

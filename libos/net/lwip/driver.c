@@ -17,10 +17,11 @@
 
 #include "heap.h"
 #include "timers.h"
+#include "train.h"
 
 #define DRIVER_BUFFERS 128u
 #define DRIVER_LOW 24u /* with fewer buffers left than this, packets are copied out of them */
-#define PIECES 8u
+#define COOKIE_TRAIN 1 /* what travels with a send is a train, not a pbuf */
 
 struct netqueue driver_queue;
 struct driver_counts driver_counts;
@@ -106,7 +107,10 @@ static void tx_done(struct netqueue *queue, void *cookie, int status)
 {
     (void)queue;
     (void)status; /* counted there; a lost packet is TCP's business */
-    pbuf_free(cookie);
+    if ((uintptr_t)cookie & COOKIE_TRAIN)
+        train_free((struct train *)(void *)((char *)cookie - COOKIE_TRAIN));
+    else
+        pbuf_free(cookie);
 }
 
 static void tx_again(struct netqueue *queue)
@@ -144,56 +148,60 @@ static uint64_t tx_checksum(struct pbuf *p)
     return EXO_TX_CSUM(start, field);
 }
 
-/* Where a pbuf's bytes lie, by frame; 0 if only its page is known. */
-static uint64_t tx_word(const struct pbuf *p)
+/* Where a piece lies, by frame; 0 if only its page is known. */
+static uint64_t tx_word(const struct piece *piece)
 {
     uint64_t physical;
+    const struct pbuf *p = piece->pbuf;
     if (p->type_internal & PBUF_TYPE_FLAG_STRUCT_DATA_CONTIGUOUS) {
-        physical = heap_physical(p) + (uint64_t)((const u8_t *)p->payload - (const u8_t *)p);
+        physical = heap_physical(p) + (uint64_t)(piece->bytes - (const u8_t *)p);
     } else {
-        uint64_t at = (uint64_t)((const u8_t *)p->payload - driver_queue.arena);
+        uint64_t at = (uint64_t)(piece->bytes - driver_queue.arena);
         if (at >= DRIVER_BUFFERS * NETQUEUE_BUFFER_BYTES)
             return 0;
         physical = (driver_queue.arena_frame << EXO_PAGE_SHIFT) + at;
     }
-    return EXO_BUF(physical >> EXO_PAGE_SHIFT, physical % EXO_PAGE_SIZE, p->len);
+    return EXO_BUF(physical >> EXO_PAGE_SHIFT, physical % EXO_PAGE_SIZE, piece->length);
 }
 
-static uint64_t tx_word_by_page(const struct pbuf *p)
+static uint64_t tx_word_by_page(const struct piece *piece)
 {
-    uint64_t at = (uint64_t)p->payload;
-    return EXO_BUF(at >> EXO_PAGE_SHIFT, at % EXO_PAGE_SIZE, p->len);
+    uint64_t at = (uint64_t)piece->bytes;
+    return EXO_BUF(at >> EXO_PAGE_SHIFT, at % EXO_PAGE_SIZE, piece->length);
 }
 
-static unsigned tx_words(const struct pbuf *p, uint64_t *words, uint8_t *flags)
+static int tx_send(const struct piece *piece, unsigned count, uint64_t checksum, void *cookie)
 {
-    unsigned count = 0;
-    *flags = 0;
-    for (const struct pbuf *q = p; q; q = q->next) {
-        if (q->len == 0)
-            continue;
-        if (count == PIECES)
-            return 0;
-        if ((words[count++] = tx_word(q)) == 0)
-            *flags = EXO_VPAGE;
-    }
-    if (*flags == 0)
-        return count;
-    count = 0;
-    for (const struct pbuf *q = p; q; q = q->next)
-        if (q->len)
-            words[count++] = tx_word_by_page(q);
-    return count;
+    uint64_t words[TRAIN_PIECES];
+    uint8_t flags = 0;
+    for (unsigned i = 0; i < count && !flags; i++)
+        if ((words[i] = tx_word(&piece[i])) == 0)
+            flags = EXO_VPAGE;
+    for (unsigned i = 0; i < count && flags; i++)
+        words[i] = tx_word_by_page(&piece[i]);
+    return netqueue_send(&driver_queue, words, count, checksum, flags, cookie);
 }
 
-static err_t tx_link(struct netif *netif, struct pbuf *p)
+/* The train goes before anything else does. False: there is no room for it yet. */
+static bool tx_train(void)
 {
-    (void)netif;
-    uint64_t words[PIECES], checksum = 0;
-    uint8_t flags;
-    if (driver_queue.features & EXO_NIC_TX_CSUM)
-        checksum = tx_checksum(p);
-    unsigned count = tx_words(p, words, &flags);
+    struct train *train = train_waiting();
+    if (!train)
+        return true;
+    uint64_t checksum = tx_checksum(train->segment[0]);
+    if (train->segments > 1)
+        checksum |= EXO_TX_SEGMENT(train->size);
+    if (tx_send(train->piece, train->pieces, checksum, (char *)train + COOKIE_TRAIN) != 0)
+        return false;
+    train_left();
+    return true;
+}
+
+static err_t tx_alone(struct pbuf *p)
+{
+    struct piece piece[TRAIN_PIECES];
+    uint64_t checksum = driver_queue.features & EXO_NIC_TX_CSUM ? tx_checksum(p) : 0;
+    unsigned count = pieces_add(piece, 0, p, 0);
     if (count) {
         pbuf_ref(p);
     } else {
@@ -201,17 +209,29 @@ static err_t tx_link(struct netif *netif, struct pbuf *p)
         if (!p)
             return ERR_MEM;
         driver_counts.scattered++;
-        count = tx_words(p, words, &flags);
+        count = pieces_add(piece, 0, p, 0);
     }
-    timers_touch();
-    if (netqueue_send(&driver_queue, words, count, checksum, flags, p) == 0)
+    if (tx_send(piece, count, checksum, p) == 0)
         return ERR_OK;
     pbuf_free(p);
     return ERR_MEM;
 }
 
+static err_t tx_link(struct netif *netif, struct pbuf *p)
+{
+    (void)netif;
+    timers_touch();
+    bool trains = driver_queue.features & EXO_NIC_TX_SEGMENT;
+    if (trains && train_join(p))
+        return ERR_OK;
+    if (!tx_train())
+        return ERR_MEM;
+    return trains && train_join(p) ? ERR_OK : tx_alone(p);
+}
+
 void driver_flush(void)
 {
+    (void)tx_train(); /* or in a later round */
     netqueue_flush(&driver_queue);
 }
 
