@@ -13,7 +13,7 @@ import threading
 from pathlib import Path
 from types import SimpleNamespace
 
-from xo.bench import figures as of_figures, flame, gate, host, page, suite_boot, suite_micro
+from xo.bench import figures as of_figures, flame, gate, host, page, rates, suite_boot, suite_micro
 from xo.bench.subjects import Own
 from xo.testing import limit
 
@@ -171,6 +171,18 @@ def test_gate_judges(t):
         gate.budgets = real
 
 
+def test_ratios_that_the_spread_swallows(t):
+    """Pair by pair for rates; for counts, when the two overlap."""
+    bench = SimpleNamespace(figures=of_figures.Figures())
+    for name, own, shown in (("clear", [2.0, 3.0, 2.5], "2.5 (2 – 3)"), ("swallowed", [2.0, 0.9, 2.5], "–"),
+                             ("two pairs", [2.0, 3.0], "–")):
+        rates.ratios(bench, "http", name, {"httpd": own, "linux": [1.0] * len(own)})
+        t.equal(of_figures.cell(bench.figures.all[-1]), shown, name)
+    for name, own, shown in (("clear", [100, 103], "0.5"), ("swallowed", [180, 250], "–")):
+        figures = _figures(("udp", f"{name}: insns -rep", "a", own), ("udp", f"{name}: insns -rep", "linux", [200, 206]))
+        t.equal(of_figures.cell(figures.of("udp")[0][f"{name}: insns -rep"]["a/linux"]), shown, name)
+
+
 def _page(t):
     figures = _figures(("http", "keep-alive 600 B, 1: insns -rep", "httpd", [10000, 10100]),
                        ("http", "keep-alive 600 B, 1: user -rep", "httpd", [6000, 6100]),
@@ -239,7 +251,7 @@ def test_flame_accounts_for_everything(t):
 
 def _bench(t, runs=1):
     return SimpleNamespace(folder=t.folder, figures=of_figures.Figures(), runs=runs, counts=True, gate=True,
-                           only_profiles=False)
+                           only_profiles=False, trying=lambda *unused: contextlib.nullcontext())
 
 
 def _judged(t, figures):

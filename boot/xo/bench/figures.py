@@ -57,8 +57,10 @@ def _count_ratios(row):
         return []
     for name, figure in list(row.items()):
         if name != "linux" and "/" not in name:
+            overlap = min(figure.values) <= max(linux.values) and min(linux.values) <= max(figure.values)
             row[f"{name}/linux"] = Figure(figure.suite, figure.name, f"{name}/linux", "ratio",
-                                          [figure.median / linux.median], "count")
+                                          [figure.median / linux.median], "count",
+                                          note="the spread swallows the ratio" if overlap else "")
     return [name for name in row if "/" in name]
 
 

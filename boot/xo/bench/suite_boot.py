@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The suite `boot`: from nothing to the first answer; sizes; the least memory that serves."""
 
+import functools
 import re
 import time
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from .. import pack
 from ..common import ROOT, Problem, say
 from . import counting, load, suite_micro
+from .parallel import both
 from .subjects import Own, Running
 
 REQUEST = ["-c", 1, "-p", "/600"]
@@ -26,14 +28,16 @@ def _first_answer(running):
     return ready, after - before
 
 
+def _count_one(bench, subject):
+    """One counted boot: (totals when ready, of the first request, at marks, idle)."""
+    with Running(subject, bench.network, counted=True, marks=subject.marks()) as running:
+        return *_first_answer(running), running.counter.marks(), counting.Idle(running, {})
+
+
 def _counts(bench, subject):
     """Instructions to the places that marks name and to the first answer."""
     rows = {}
-    for _ in range(bench.runs):
-        with Running(subject, bench.network, counted=True, marks=subject.marks()) as running:
-            ready, request = _first_answer(running)
-            marks = running.counter.marks()
-            idle = counting.Idle(running, {})
+    for ready, request, marks, idle in both([functools.partial(_count_one, bench, subject)] * bench.runs):
         rows.setdefault("a second of idleness", []).append(idle.rate(lambda totals: totals.norep))
         entry = marks.get("entry")
         for name, totals in marks.items():
@@ -49,10 +53,8 @@ def _counts(bench, subject):
 def closed_run(bench):
     """A run that nothing from outside drives, twice under -icount: the same to the instruction."""
     subject = Own("micro", bench.folder)    # it stays, so that it can be asked
-    values = []
-    for _ in range(2):
-        marks = suite_micro.run(subject, subject.marks())
-        values.append((marks["main-of-bench-micro"] - marks["entry"]).insns)
+    runs = both([functools.partial(suite_micro.run, subject, subject.marks())] * 2)
+    values = [(marks["main-of-bench-micro"] - marks["entry"]).insns for marks in runs]
     note = "" if values[0] == values[1] else "the two runs differ; they should not"
     bench.figures.add("boot", "closed run, kernel entry to main: insns", subject.name, "insns", values,
                       "count", note=note)
@@ -94,10 +96,8 @@ def _least(good, works):
 
 def _memory(bench, subject):
     most = int(re.sub(r"\D", "", subject.memory))
-    say(f"boot: looking for the least memory in which {subject.name} serves ...")
     subject = subject.lean(bench.network, lambda lean: _serves(lean, bench.network, most), _least)
-    least = _least(most, lambda memory: _serves(subject, bench.network, memory))
-    bench.figures.add("boot", "least memory that serves", subject.name, "MiB", [least], "count")
+    return _least(most, lambda memory: _serves(subject, bench.network, memory))
 
 
 def _sizes(bench, subject):
@@ -125,11 +125,13 @@ def boot(bench, subjects):
         _sizes(bench, subject)
         if bench.counts and not bench.gate:
             say(f"boot: counting {subject.name} ...")
-            _counts(bench, subject)
+            with bench.trying("boot", subject):
+                _counts(bench, subject)
     if bench.counts and any(isinstance(one, Own) for one in subjects):
         closed_run(bench)
     if bench.rates:
         _seconds(bench, subjects)
     if bench.memory:
-        for subject in subjects:
-            _memory(bench, subject)
+        say("boot: looking for the least memory in which each serves ...")
+        for subject, least in zip(subjects, both(functools.partial(_memory, bench, one) for one in subjects)):
+            bench.figures.add("boot", "least memory that serves", subject.name, "MiB", [least], "count")

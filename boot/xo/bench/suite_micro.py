@@ -3,12 +3,14 @@
 closed: nothing from outside takes part, time is the count of instructions, and so every
 run of a build gives the same figures."""
 
+import functools
 import re
 import time
 
 from ..common import Problem, say
 from ..qemu import Guest
 from .counter import Counter
+from .parallel import both
 from .subjects import BOOT_LIMIT, CLOSED
 
 # Names of the functions in test/bench/guest, as a reader should see them.
@@ -37,6 +39,7 @@ NAMES = {
 # What the nearest thing on Linux is, where the name does not say it.
 NEAREST = {"enter_nothing": "getppid()", "timer_once": "timerfd_settime() and read()", "plan_": "linked NOPs by io_uring",
            "raw_": "NOPs by io_uring, the ring written before, no completions"}
+ENOUGH = 2      # runs, to see that they are the same
 DONE = r"^micro: (done|failed.*)|^linux: a program ended"
 
 
@@ -92,27 +95,33 @@ def micro(bench, subjects):
     for subject in subjects:
         if bench.only_profiles:
             _profiles(bench, subject)
-        if not bench.counts:
-            continue
-        say(f"micro: counting {subject.name} ...")
-        marks, times = _marks(subject.micro_elf())
-        values = {name: {part: [] for part, _ in _parts(name)} for name in NAMES if name in times}
-        for _ in range(bench.runs):
-            reached = run(subject, marks)
-            for name, parts in values.items():
-                if f"end-{name}" not in reached or f"begin-{name}" not in reached:
-                    continue
-                totals = reached[f"end-{name}"] - reached[f"begin-{name}"]
-                for part, of in _parts(name):
-                    parts[part].append(of(totals) / times[name])
+        if bench.counts:
+            say(f"micro: counting {subject.name} ...")
+            with bench.trying("micro", subject):
+                marks, _ = _marks(subject.micro_elf())
+                one = functools.partial(run, subject, marks)
+                _figures(bench, subject, both([one] * min(bench.runs, ENOUGH)))
+
+
+def _figures(bench, subject, runs):
+    """Of {mark: Totals} of each run."""
+    _, times = _marks(subject.micro_elf())
+    values = {name: {part: [] for part, _ in _parts(name)} for name in NAMES if name in times}
+    for reached in runs:
         for name, parts in values.items():
-            if not parts["insns"]:
-                bench.figures.say(f"{subject.name} cannot do: {NAMES[name]}")
+            if f"end-{name}" not in reached or f"begin-{name}" not in reached:
                 continue
-            for part, found in parts.items():
-                bench.figures.add("micro", f"{NAMES[name]}: {part}", subject.name, "insns", found, "count",
-                                  note=nearest(subject.name, name) if part == "insns -rep" else "")
-        _each(bench, subject, values)
+            totals = reached[f"end-{name}"] - reached[f"begin-{name}"]
+            for part, of in _parts(name):
+                parts[part].append(of(totals) / times[name])
+    for name, parts in values.items():
+        if not parts["insns"]:
+            bench.figures.say(f"{subject.name} cannot do: {NAMES[name]}")
+            continue
+        for part, found in parts.items():
+            bench.figures.add("micro", f"{NAMES[name]}: {part}", subject.name, "insns", found, "count",
+                              note=nearest(subject.name, name) if part == "insns -rep" else "")
+    _each(bench, subject, values)
 
 
 def _each(bench, subject, values):
