@@ -94,6 +94,16 @@ void endpoint_flush(void)
     }
 }
 
+/* An established connection's segments of one round are answered together. */
+void tcp_output_later(struct tcp_pcb *pcb)
+{
+    struct endpoint *endpoint = pcb->callback_arg;
+    if (pcb->state != ESTABLISHED || !endpoint || endpoint->tcp != pcb)
+        tcp_output(pcb);
+    else if (pcb->unsent || pcb->flags & TF_ACK_NOW)
+        endpoint_unsent(endpoint);
+}
+
 void endpoint_over(void *argument)
 {
     struct endpoint *endpoint = argument;

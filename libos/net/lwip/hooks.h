@@ -24,6 +24,10 @@ void timewait_take(struct tcp_pcb *pcb);
 #define LWIP_HOOK_TCP_TIME_WAIT_INPUT(header, flags, length) timewait_input(header, flags, length)
 #define LWIP_HOOK_TCP_TIME_WAIT(pcb) timewait_take(pcb)
 
+/* What a segment asked for: at once, or at the end of the round: endpoint.c. */
+void tcp_output_later(struct tcp_pcb *pcb);
+#define LWIP_HOOK_TCP_OUTPUT(pcb) tcp_output_later(pcb)
+
 /* Asks for the configured address already in DISCOVER: stack.c. */
 void dhcp_wish(struct netif *netif, struct dhcp *dhcp, unsigned state, struct dhcp_msg *message,
                unsigned type, uint16_t *length);

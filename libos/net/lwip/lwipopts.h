@@ -65,6 +65,7 @@
 #define LWIP_WND_SCALE 1
 #define TCP_RCV_SCALE 3
 #define TCP_WND (128 * 1024)
+#define TCP_WND_UPDATE_THRESHOLD (TCP_WND / 4)
 #define TCP_SND_BUF (256 * 1024)
 #define TCP_SND_QUEUELEN 1024
 #define TCP_SNDLOWAT (32 * 1024)
