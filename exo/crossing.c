@@ -132,6 +132,7 @@ bool env_continue(struct env *env)
             return false;
         env->state = ENV_RUNNING;
         env->info->wakeups++;
+        env->context.rax = env->ended_badly; /* those that failed meanwhile too */
         account_show(env); /* plans went on while it waited */
     }
     return env->state == ENV_RUNNING;

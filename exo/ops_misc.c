@@ -69,9 +69,7 @@ int op_cancel(struct plan *plan, struct op *op)
     struct plan *target = id ? plan_find(plan->env, id) : plan;
     if (!target)
         return -EXO_E_ABSENT;
-    if (target == plan)
-        which &= ~(1ull << op->index);
-    op->result[0] = plan_cancel(target, which);
+    op->result[0] = plan_cancel(target, which, op);
     return 0;
 }
 

@@ -165,8 +165,9 @@ void op_park(struct op *op, struct list *list);
 /* Takes the first parked operation off a list, or NULL. */
 struct op *op_unpark(struct list *list);
 
-/* Cancels those operations that have not ended; returns how many. */
-unsigned plan_cancel(struct plan *plan, uint64_t operations);
+/* Cancels those operations that have not ended, but not `by`, which asks for it; returns how many.
+ * All of them (~0): a standing plan does not start over either. */
+unsigned plan_cancel(struct plan *plan, uint64_t operations, const struct op *by);
 /* The plan of that id in the environment, or NULL. */
 struct plan *plan_find(struct env *env, uint64_t id);
 

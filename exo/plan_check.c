@@ -69,8 +69,8 @@ static int check_handle(struct env *env, const struct plan *plan, unsigned index
 {
     const struct exo_op *cell = &plan->op[index].cell;
     if (cell->uses >> 5 & 1) {
-        if (info->handle == K_NONE || info->arg[4] != K_ZERO || cell->handle)
-            return -EXO_E_FORM;
+        if (info->handle == K_NONE || info->arg[4] != K_ZERO || cell->handle || cell->arg[4] >> 16)
+            return -EXO_E_FORM; /* nothing can be added to a handle */
         return check_reference(plan, index, cell->arg[4], K_HANDLE);
     }
     if (info->handle == K_NONE)

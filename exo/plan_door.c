@@ -58,16 +58,21 @@ static void plan_begin(struct env *env, struct plan *plan, const struct exo_plan
 }
 
 static int admit(struct env *env, const struct exo_plan *header, uint64_t index,
-                 struct plan **admitted, unsigned *bad_cell)
+                 struct plan **admitted, unsigned *bad_cell, uint32_t *missing)
 {
     struct plan *plan = slot_take(env, header->cells);
-    if (!plan)
+    if (!plan) {
+        *missing = header->cells;
         return -EXO_E_NO_SLOT;
+    }
     for (unsigned i = 0; i < header->cells; i++)
         cell_copy(env, index + 1 + i, &plan->op[i].cell);
     int error = plan_check(env, header, plan, bad_cell);
-    if (!error && !env_reserve(env, plan->reserved))
+    if (!error && !env_reserve(env, plan->reserved)) {
         error = -EXO_E_QUOTA;
+        *missing = plan->reserved;
+        *bad_cell = 0; /* the plan as a whole */
+    }
     if (error) {
         list_push(&env->pool.free[plan->slot_class], &plan->link);
         return error;
@@ -88,9 +93,10 @@ uint64_t plan_submit(struct env *env, uint64_t index, uint64_t available)
         return 0;
     struct plan *plan;
     unsigned bad_cell = 0;
-    int error = admit(env, &header, index, &plan, &bad_cell);
+    uint32_t missing = 0;
+    int error = admit(env, &header, index, &plan, &bad_cell, &missing);
     if (error)
-        return refuse(env, &header, bad_cell, error, header.cells) ? header.cells + 1u : 0;
+        return refuse(env, &header, bad_cell, error, missing) ? header.cells + 1u : 0;
     if (plan->flags & EXO_PLAN_ANNOUNCE)
         (void)plan_post_self(plan, plan_id(plan), 0);
     plan_run(plan);

@@ -66,20 +66,19 @@ static bool plan_restart(struct plan *plan)
 {
     struct env *env = plan->env;
     uint32_t price = 0;
-    for (unsigned i = 0; i < plan->cells; i++) {
-        struct op *op = &plan->op[i];
-        if (op->state == OP_CELL)
-            continue;
-        op->state = OP_WAITING;
-        int8_t argument = op_infos[op->cell.code].price;
+    for (uint64_t all = plan->operations; all; all &= all - 1) {
+        const struct exo_op *cell = &plan->op[__builtin_ctzll(all)].cell;
+        int8_t argument = op_infos[cell->code].price;
         if (argument >= 0)
-            price += (uint32_t)op->cell.arg[argument];
+            price += (uint32_t)cell->arg[argument];
     }
     env->frames_reserved -= plan->reserved;
     plan->reserved = 0;
     if (!env_reserve(env, price))
         return false;
     plan->reserved = price;
+    for (uint64_t all = plan->operations; all; all &= all - 1)
+        plan->op[__builtin_ctzll(all)].state = OP_WAITING;
     plan->waiting = plan->operations;
     plan->ended = 0;
     plan->work = plan->work_cap;
@@ -144,7 +143,7 @@ static bool op_withdraw(struct plan *plan, struct op *op)
     return true;
 }
 
-unsigned plan_cancel(struct plan *plan, uint64_t operations)
+unsigned plan_cancel(struct plan *plan, uint64_t operations, const struct op *by)
 {
     unsigned count = 0;
     if (operations == ~0ull)
@@ -153,10 +152,12 @@ unsigned plan_cancel(struct plan *plan, uint64_t operations)
     for (; todo; todo &= todo - 1) {
         unsigned index = (unsigned)__builtin_ctzll(todo);
         struct op *op = &plan->op[index];
+        if (op == by)
+            continue;
         if (op->state == OP_WAITING)
             op_clear(op);
-        else if (op->state != OP_PARKED || !op_withdraw(plan, op))
-            continue; /* running, done or with a device: it ends by itself */
+        else if (!op_withdraw(plan, op))
+            continue; /* it ends when the device is done with it */
         op_finish(plan, index, -EXO_E_CANCELLED);
         count++;
     }

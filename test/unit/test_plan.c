@@ -151,6 +151,9 @@ START_TEST(malformed_plans_are_refused_whole)
     refused(2, EXO_E_FORM);
     host_plan(env, 0), op = host_op(env, EXO_CONSOLE_WRITE), op->handle = 77;
     refused(1, EXO_E_HANDLE);
+    host_plan(env, 0), op = host_op(env, EXO_ENV_CREATE), op->arg[1] = 1; /* nothing can be added to a handle */
+    op = host_op(env, EXO_YIELD), op->after = 1, op->uses = 32, op->arg[4] = EXO_REF(0, 0, 1);
+    refused(2, EXO_E_FORM);
     host_plan(env, EXO_PLAN_STANDING), nop(1); /* would never wait */
     refused(1, EXO_E_FORM);
     host_plan(env, 0);
@@ -317,6 +320,75 @@ START_TEST(standing_plan_starts_over_and_is_cancelled)
 }
 END_TEST
 
+/* Between two steps, and while an event has made it ready again, an operation can be cancelled too. */
+START_TEST(cancelled_between_steps)
+{
+    uint32_t free = frames_free, used = env->frames_used;
+    host_plan(env, EXO_PLAN_ANNOUNCE);
+    struct exo_op *op = host_op(env, EXO_ALLOC);
+    op->arg[0] = 200, op->arg[2] = EXO_ANY;
+    env->context.rdi = host_built(env), env->context.rsi = env->context.rdx = 0;
+    env_enter(env);
+    host_attention = 3;
+    ck_assert(!env_continue(env));
+    core_this()->attention = 0;
+    struct plan *plan = plan_find(env, host_completion(env)->result);
+    ck_assert_uint_lt(frames_free, free);
+    ck_assert_uint_eq(plan_cancel(plan, 1, NULL), 1);
+    host_continue(env);
+    const struct exo_completion *ended = host_completion(env);
+    ck_assert_int_eq(ended->status, -EXO_E_CANCELLED);
+    expect(-1, -EXO_E_CANCELLED, 0);
+    ck_assert_uint_eq(frames_free, free);
+    ck_assert_uint_eq(env->frames_used, used);
+    ck_assert_uint_eq(env->frames_reserved, 0);
+    host_check();
+}
+END_TEST
+
+/* CANCEL of all of its own plan: the standing plan has had its last pass, and it ended well. */
+START_TEST(standing_plan_ends_itself)
+{
+    host_plan(env, EXO_PLAN_STANDING);
+    timer(host_now + 10, 0, EXO_QUIET);
+    struct exo_op *op = host_op(env, EXO_CANCEL);
+    (op - 1)->arg[1] = 10;
+    op->after = 1, op->arg[1] = UINT64_MAX;
+    ck_assert_int_eq(host_enter(env), 0);
+    host_now += 10;
+    timer_expire(env, host_now, 16);
+    host_continue(env);
+    expect(1, 0, 0);
+    expect(-1, 0, 0);
+    host_now += 10;
+    timer_expire(env, host_now, 16);
+    host_continue(env);
+    expect_none();
+    host_check();
+}
+END_TEST
+
+/* exo_enter counts what failed while it waited. */
+START_TEST(failures_while_waiting_are_counted)
+{
+    host_plan(env, EXO_PLAN_QUIET);
+    timer(host_now + 10, 0, EXO_QUIET);
+    failing()->after = 1;
+    env->context.rdi = host_built(env), env->context.rsi = env->cq_tail + 2;
+    env->context.rdx = EXO_NEVER;
+    env_enter(env);
+    ck_assert(!env_continue(env));
+    ck_assert_int_eq(env->state, ENV_WAITING);
+    host_now += 10;
+    timer_expire(env, host_now, 16);
+    host_continue(env);
+    ck_assert_int_eq(env->state, ENV_RUNNING);
+    ck_assert_uint_eq(env->context.rax, 1);
+    expect(1, -EXO_E_FRAME, 0);
+    expect(-1, -EXO_E_FRAME, 0);
+}
+END_TEST
+
 START_TEST(no_slot_is_said)
 {
     for (unsigned i = 0; i < 40; i++) {
@@ -363,7 +435,10 @@ START_TEST(quota_is_asked_at_the_door)
     struct exo_op *op = host_op(child, EXO_ALLOC);
     op->arg[0] = 32, op->arg[2] = EXO_ANY;
     ck_assert_int_eq(host_enter(child), 1);
-    expect(-1, -EXO_E_QUOTA, 1);
+    const struct exo_completion *refused = host_completion(child);
+    ck_assert_int_eq(refused->status, -EXO_E_QUOTA);
+    ck_assert_uint_eq(refused->result, 0); /* the plan as a whole */
+    ck_assert_uint_eq(refused->more, 32);  /* frames that it needs */
     ck_assert_uint_eq(child->frames_reserved, 0);
     host_plan(child, 0);
     op = host_op(child, EXO_ALLOC);
@@ -423,6 +498,9 @@ int main(void)
     tcase_add_test(tests, whichever_first_and_cancel_the_other);
     tcase_add_test(tests, completions_come_in_the_order_of_events);
     tcase_add_test(tests, standing_plan_starts_over_and_is_cancelled);
+    tcase_add_test(tests, cancelled_between_steps);
+    tcase_add_test(tests, standing_plan_ends_itself);
+    tcase_add_test(tests, failures_while_waiting_are_counted);
     tcase_add_test(tests, no_slot_is_said);
     tcase_add_test(tests, interrupted_between_steps_goes_on);
     tcase_add_test(tests, quota_is_asked_at_the_door);

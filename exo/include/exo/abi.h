@@ -148,7 +148,8 @@ struct exo_completion {
     uint16_t operation; /* index in the plan, or EXO_PLAN_SELF */
     uint16_t generation; /* with plan: the plan's id, generation << 32 | plan */
     uint32_t plan; /* its slot */
-    uint32_t more; /* low half of result word 1; of a refused plan: what is missing */
+    uint32_t more; /* low half of result word 1; of a refused plan what it needs: NO_SLOT: a slot for so many
+                    * cells, QUOTA: so many frames; else 0 */
 };
 
 /* ---- Operations ----------------------------------------------------------
