@@ -56,6 +56,8 @@ def parser_make():
     part.add_argument("suite", nargs="?", metavar="SUITE", help="a folder or file of tests: unit, boot, ...")
     part.add_argument("-k", metavar="PATTERN", help="only tests whose name matches this regular expression")
     part.add_argument("--list", action="store_true", help="show the names only")
+    part.add_argument("--minutes", type=float, default=0, metavar="N",
+                      help="how long tests that explore and fuzz go on (they have a short run without it)")
     part.add_argument("--accel", choices=["auto", "kvm", "tcg"], default="tcg",
                       help="what guests run on (tcg: the same everywhere)")
     add_yes(part)

@@ -35,23 +35,25 @@ class Entry:
 
 # --- finding -----------------------------------------------------------------
 
-def unit_entries(folder):
-    """The native tests that meson knows."""
+def unit_entries(folder, minutes):
+    """The native tests that meson knows. Those that can go on for any time read XO_MINUTES."""
     said = subprocess.run(["meson", "introspect", "--tests", str(folder)], stdout=subprocess.PIPE,
                           text=True, check=True).stdout
     for test in json.loads(said):
-        def call(t, test=test):
+        limit = (test["timeout"] or DEFAULT_LIMIT) + minutes * 60
+
+        def call(t, test=test, limit=limit):
             log = t.work / "output.log"
             t.logs.append(log)
-            environment = dict(os.environ, **test["env"])
+            environment = dict(os.environ, **test["env"], XO_MINUTES=str(minutes))
             with open(log, "wb") as out:
                 try:
                     status = subprocess.run(test["cmd"], stdin=subprocess.DEVNULL, stdout=out,
                                             stderr=subprocess.STDOUT, env=environment, check=False,
                                             cwd=test["workdir"] or folder,
-                                            timeout=test["timeout"] or DEFAULT_LIMIT).returncode
+                                            timeout=limit).returncode
                 except subprocess.TimeoutExpired:
-                    raise testing.Failure(f"did not end within {test['timeout']} s") from None
+                    raise testing.Failure(f"did not end within {limit:g} s") from None
             said = log.read_text(errors="replace")
             if status == 77:
                 raise testing.Skip(said.strip().splitlines()[-1] if said.strip() else "it said so")
@@ -59,8 +61,9 @@ def unit_entries(folder):
                 tail = "\n".join("    | " + line for line in said.splitlines()[-30:])
                 raise testing.Failure(f"exit status {status}\n{tail}")
             checks = re.search(r"Checks: (\d+)", said)
-            return f"{checks[1]} checks" if checks else None
-        yield Entry(f"unit/{test['name']}", (test["timeout"] or DEFAULT_LIMIT) + 5, call)
+            figures = re.search(r"^figures: (.*)", said, re.MULTILINE)
+            return f"{checks[1]} checks" if checks else figures[1] if figures else None
+        yield Entry(f"unit/{test['name']}", limit + 5, call)
 
 
 def python_entries():
@@ -161,7 +164,7 @@ def test_command(arguments):
     try:
         setup.ensure("test", arguments.yes)
         folder = build.build()
-        entries = [entry for entry in [*unit_entries(folder), *python_entries()]
+        entries = [entry for entry in [*unit_entries(folder, arguments.minutes), *python_entries()]
                    if wanted(entry, arguments.suite, arguments.k)]
     except Problem as problem:
         print(f"{red('FAIL')} set-up and build: {problem}")

@@ -1,0 +1,526 @@
+/* SPDX-License-Identifier: MIT */
+/* What the real executor needs around it, and no more. */
+#include "world.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+#include "../../exo/arch/arch.h"
+#include "../../exo/net/ops_net.h"
+#include "../../exo/ops.h"
+
+struct world *world;
+bool world_scribbles = true;
+unsigned world_most_calls;
+struct core cores[1];
+
+static unsigned looks, wanted, calls; /* looks so far; the one at which the core is wanted; calls since one */
+static uint64_t submitting, submitting_at; /* cells of the plan that is at the door, while sq_head is that */
+
+#define EXPECT(condition)                                                                          \
+    do {                                                                                           \
+        if (!(condition))                                                                          \
+            world_failed(#condition " does not hold");                                             \
+    } while (0)
+
+/* ---- what changes ring memory --------------------------------------------------------------- */
+
+static struct exo_op *ring_cell(uint64_t index)
+{
+    return (struct exo_op *)(uintptr_t)&world->env.sq[index & (WORLD_CELLS - 1)];
+}
+
+/* What the kernel took, the plan that it is just taking included, is garbage from now on. */
+static void scribble(void)
+{
+    uint64_t head = world->env.sq_head, end = head + (head == submitting_at ? submitting : 0), begin = world->env.submit - WORLD_CELLS;
+    if (!world_scribbles)
+        return;
+    for (uint64_t i = world->env.submit < WORLD_CELLS ? 0 : begin; i < end; i++)
+        memset(ring_cell(i), 0xa5, 40);
+}
+
+/* ---- what the layers around the executor supply ---------------------------------------------- */
+
+void arch_interrupt_window(void)
+{
+    looks++;
+    calls = 0;
+    scribble();
+    if (looks == wanted)
+        cores[0].attention = 1;
+}
+
+void env_woken(struct env *env) { EXPECT(env == &world->env); }
+void reclaim_look(struct env *child) { EXPECT(!child); }
+uint64_t clock_now(void) { return world->now; }
+
+static struct {
+    const char *name;
+    uint8_t kind;
+    uint32_t handle;
+} handles[] = {{"MACHINE", K_MACHINE, 1}, {"CONSOLE", K_CONSOLE, 2}, {"QUEUE", K_QUEUE, 3},
+               {"ENV", K_ENV, 4 | 7 << 16}};
+
+bool world_known(uint32_t handle, const char *kind)
+{
+    for (unsigned i = 0; i < 4; i++)
+        if (handles[i].handle == handle)
+            return !strcmp(kind, handles[i].name) || !strcmp(kind, "HANDLE");
+    return false;
+}
+
+struct handle *handle_find(struct env *env, uint32_t handle, enum op_kind kind)
+{
+    static struct handle found;
+    EXPECT(env == &world->env);
+    const struct exo_plan *header = (const struct exo_plan *)&world_cells[env->sq_head];
+    submitting = header->cells + 1u; /* the checker asks: the copy is made */
+    submitting_at = env->sq_head;
+    scribble();
+    for (unsigned i = 0; i < 4; i++)
+        if (handles[i].handle == handle && (kind == K_HANDLE || kind == handles[i].kind))
+            return &found;
+    return NULL;
+}
+
+bool env_reserve(struct env *env, uint32_t n)
+{
+    scribble();
+    if ((uint64_t)env->frames_used + env->frames_reserved + n > env->frames_limit)
+        return false;
+    env->frames_reserved += n;
+    return true;
+}
+
+/* ---- pretended operations ---------------------------------------------------------------------- */
+
+static int park(struct op *op)
+{
+    op_park(op, &world->parked);
+    return OP_PARK;
+}
+
+static int run_alloc(struct plan *plan, struct op *op)
+{
+    uint64_t left = op->cell.arg[0] - op->step[0], step = left < 16 ? left : 16;
+    if (op_arg(op, 1) > 10)
+        return -EXO_E_RANGE;
+    op->result[0] = 100;
+    op->step[0] += step;
+    plan->reserved -= (uint32_t)step;
+    plan->env->frames_reserved -= (uint32_t)step;
+    plan->env->frames_used += (uint32_t)step;
+    return op->step[0] == op->cell.arg[0] ? 0 : OP_AGAIN;
+}
+
+/* As op_timer() in ops_misc.c. */
+static int run_timer(struct plan *plan, struct op *op)
+{
+    uint64_t tick = op_arg(op, 0), period = op_arg(op, 1), now = world->now;
+    if (period && !(op->cell.uses & 1)) {
+        if (op->cell.arg[2])
+            tick += (now > tick ? (now - tick) / period + 1 : 1) * period;
+        op->cell.arg[0] = tick;
+        op->cell.arg[2] = 1;
+    }
+    op->result[0] = tick;
+    if (tick > now) {
+        timer_add(plan->env, op);
+        return OP_PARK;
+    }
+    op->result[0] = now;
+    return 0;
+}
+
+static int run_cancel(struct plan *plan, struct op *op)
+{
+    uint64_t id = op_arg(op, 0);
+    struct plan *target = id ? plan_find(plan->env, id) : plan;
+    if (!target)
+        return -EXO_E_ABSENT;
+    op->result[0] = plan_cancel(target, op_arg(op, 1), op);
+    return 0;
+}
+
+static int run_reclaim(struct plan *plan, struct op *op)
+{
+    op->result[0] = op_arg(op, 1);
+    if (op->result[0] > world->now) {
+        timer_add(plan->env, op);
+        return OP_PARK;
+    }
+    op->result[0] = op->cell.arg[0];
+    return 0;
+}
+
+static int run_tx(struct op *op)
+{
+    if (op_arg(op, 2) & 1) {
+        if (!world->room)
+            return park(op);
+        world->room--;
+    }
+    op->state = OP_PARKED;
+    op->where = WHERE_DEVICE;
+    return OP_PARK;
+}
+
+static int run(struct plan *plan, struct op *op)
+{
+    calls++;
+    if (calls > world_most_calls)
+        world_most_calls = calls;
+    scribble();
+    switch (op->cell.code) {
+    case EXO_NOP: op->result[0] = op_arg(op, 0); return 0;
+    case EXO_FREE: return op_arg(op, 0) & 1 ? -EXO_E_FRAME : 0;
+    case EXO_ALLOC: return run_alloc(plan, op);
+    case EXO_TIMER: return run_timer(plan, op);
+    case EXO_CANCEL: return run_cancel(plan, op);
+    case EXO_RECLAIM: return run_reclaim(plan, op);
+    case EXO_ENV_WAIT:
+    case EXO_RECLAIM_WAIT:
+    case EXO_NET_RX: return park(op);
+    case EXO_NET_TX: return run_tx(op);
+    }
+    for (unsigned i = 0; i < 4; i++)
+        op->result[i] = op->cell.code * 16u + i * 2;
+    return 0;
+}
+
+#define EXO_X(number, NAME, name, h, a, b, c, d, e, r0, r1, r2, r3)                                \
+    int op_##name(struct plan *plan, struct op *op) { return run(plan, op); }
+EXO_OPS(EXO_X)
+#undef EXO_X
+
+void op_alloc_cancel(struct plan *plan, struct op *op)
+{
+    world->undone++;
+    plan->env->frames_used -= (uint32_t)op->step[0];
+}
+
+void op_net_rx_cancel(struct plan *plan, struct op *op)
+{
+    (void)plan;
+    EXPECT(op->state == OP_PARKED || op->state == OP_READY);
+    world->undone++;
+}
+
+void op_reclaim_cancel(struct plan *plan, struct op *op)
+{
+    (void)plan, (void)op;
+    world->undone++;
+}
+
+void op_net_tx_cancel(struct plan *plan, struct op *op)
+{
+    (void)plan;
+    world->undone++;
+    if (op->state == OP_PARKED && op->where == WHERE_DEVICE)
+        op->result[3] = 1;
+}
+
+/* ---- slots ------------------------------------------------------------------------------------------ */
+
+static unsigned slot_class_at(uint32_t offset)
+{
+    return ((const struct plan *)(const void *)&world->slot[offset])->slot_class;
+}
+
+#define FOR_SLOTS(plan)                                                                            \
+    for (uint32_t at_ = 0; at_ < world->slots; at_ += (uint32_t)plan_slot_bytes(slot_class_at(at_))) \
+        if (((plan) = (struct plan *)(void *)&world->slot[at_])->admitted)
+
+static struct plan *plan_numbered(uint32_t number)
+{
+    struct plan *plan;
+    FOR_SLOTS(plan)
+        if (plan->tag == number)
+            return plan;
+    return NULL;
+}
+
+static uint64_t id_of(const struct plan *plan)
+{
+    return (uint64_t)plan->generation << 32 | plan_slot_number(plan);
+}
+
+struct plan *plan_find(struct env *env, uint64_t id)
+{
+    struct plan *plan;
+    EXPECT(env == &world->env);
+    FOR_SLOTS(plan)
+        if (id_of(plan) == id)
+            return plan;
+    return NULL;
+}
+
+struct op *world_op(uint32_t number, unsigned index)
+{
+    struct plan *plan = plan_numbered(number);
+    return plan && index < plan->cells ? &plan->op[index] : NULL;
+}
+
+uint64_t world_id(uint32_t number)
+{
+    const struct plan *plan = plan_numbered(number);
+    return plan ? id_of(plan) : 0;
+}
+
+/* ---- building --------------------------------------------------------------------------------------- */
+
+static void world_map(void)
+{
+    size_t bytes = (sizeof *world + WORLD_CELLS * sizeof(struct exo_op) + 0xfff) & ~0xffful;
+    world = mmap((void *)KERNEL_PHYSMAP, bytes, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    EXPECT(world == (void *)KERNEL_PHYSMAP);
+}
+
+void world_init(uint32_t ring, const uint32_t slots[4], uint32_t limit)
+{
+    static struct exo_op sq[WORLD_CELLS];
+    if (!world)
+        world_map();
+    memset(world, 0, sizeof *world);
+    struct env *env = &world->env;
+    EXPECT(ring <= WORLD_RING);
+    env->state = ENV_RUNNING;
+    env->control = &world->control;
+    env->info = &world->info;
+    env->sq = sq;
+    env->cq = world->cq;
+    env->sq_size = WORLD_CELLS;
+    env->cq_size = ring;
+    env->frames_limit = limit;
+    list_init(&env->ready);
+    list_init(&env->held);
+    list_init(&env->waiters);
+    list_init(&world->parked);
+    plan_pool_init(&env->pool);
+    world->now = 1000;
+    for (unsigned i = 0; i < PLAN_CLASSES; i++) {
+        uint64_t bytes = slots[i] * plan_slot_bytes(i);
+        EXPECT(world->slots + bytes <= WORLD_SLOTS);
+        EXPECT(plan_pool_add(&env->pool, &world->slot[world->slots], bytes, i) == slots[i]);
+        world->slots += (uint32_t)bytes;
+    }
+    cores[0].current = env;
+}
+
+/* ---- the program and its events ----------------------------------------------------------------------- */
+
+void world_enter(uint64_t submit, uint64_t wait_for)
+{
+    struct env *env = &world->env;
+    env->context.rdi = submit;
+    env->context.rsi = wait_for;
+    env->context.rdx = EXO_NEVER;
+    env_enter(env);
+}
+
+bool world_continue(unsigned wanted_at)
+{
+    struct env *env = &world->env;
+    for (uint64_t i = env->sq_head; env->entering && i < env->submit; i++)
+        *ring_cell(i) = world_cells[i];
+    looks = calls = 0;
+    submitting = 0;
+    wanted = wanted_at;
+    cores[0].attention = 0;
+    (void)env_continue(env);
+    return cores[0].attention;
+}
+
+void world_event(struct op *op, int status)
+{
+    if (op->where == WHERE_LIST)
+        list_remove(&op->wait);
+    else if (op->where == WHERE_TIMERS)
+        timer_remove(&world->env, op);
+    else if (op->result[3])
+        status = -EXO_E_CANCELLED;
+    op->result[3] = 0;
+    op_end(op, status);
+}
+
+void world_wake(struct op *op)
+{
+    list_remove(&op->wait);
+    op_wake(op);
+}
+
+bool world_timer(uint32_t *number, unsigned *index)
+{
+    const struct op *first = world->env.timers;
+    if (!first || first->result[0] > world->now)
+        return false;
+    *number = (uint32_t)op_plan(world->env.timers)->tag;
+    *index = first->index;
+    (void)timer_expire(&world->env, world->now, 1);
+    return true;
+}
+
+bool world_abandon(void)
+{
+    struct plan *plan;
+    bool gone = true;
+    FOR_SLOTS(plan)
+        gone &= plan_abandon(plan);
+    return gone;
+}
+
+/* ---- looking at it -------------------------------------------------------------------------------------- */
+
+static const uint8_t view_states[] = {
+    [OP_WAITING] = VIEW_WAITING, [OP_READY] = VIEW_STARTED, [OP_PARKED] = VIEW_PARKED,
+    [OP_ENDED] = VIEW_ENDED,     [OP_CELL] = VIEW_CELL,
+};
+
+static void view_plan(const struct plan *plan, struct view_plan *seen)
+{
+    seen->number = (uint32_t)plan->tag;
+    seen->cells = plan->cells;
+    seen->work = plan->work;
+    seen->reserved = plan->reserved;
+    seen->cancelled = plan->cancelled;
+    for (unsigned i = 0; i < plan->cells; i++) {
+        const struct op *op = &plan->op[i];
+        seen->op[i].state = view_states[op->state];
+        seen->op[i].held = plan->unposted >> i & 1;
+        if (op->state != OP_ENDED)
+            continue;
+        seen->op[i].status = op->status;
+        memcpy(seen->op[i].result, op->result, sizeof op->result);
+    }
+}
+
+static unsigned heap_size(const struct op *op)
+{
+    if (!op)
+        return 0;
+    const struct op *left = op->heap.left, *right = op->heap.right;
+    EXPECT(!left || (left->heap.parent == op && left->result[0] >= op->result[0]));
+    EXPECT(!right || (right->heap.parent == op && right->result[0] >= op->result[0]));
+    EXPECT((left ? left->rank : 0) >= (right ? right->rank : 0));
+    EXPECT(op->rank == (right ? right->rank : 0) + 1 && op->state == OP_PARKED);
+    return 1 + heap_size(left) + heap_size(right);
+}
+
+static void view_lists(struct view *view)
+{
+    struct env *env = &world->env;
+    unsigned count = 0;
+    for (struct list_node *at = env->ready.head.next; at != &env->ready.head; at = at->next)
+        view->ready[count++] = (uint32_t)LIST_ENTRY(at, struct plan, link)->tag;
+    count = 0;
+    for (struct list_node *at = env->held.head.next; at != &env->held.head; at = at->next)
+        view->held[count++] = (uint32_t)LIST_ENTRY(at, struct plan, held)->tag;
+    for (unsigned i = 0; i < PLAN_CLASSES; i++) {
+        struct list *list = &env->pool.free[i];
+        for (struct list_node *at = list->head.next; at != &list->head; at = at->next)
+            view->free_slots[i]++;
+    }
+}
+
+void world_view(struct view *view)
+{
+    const struct env *env = &world->env;
+    struct plan *plan;
+    unsigned count = 0;
+    memset(view, 0, sizeof *view);
+    view_lists(view);
+    view->frames_used = env->frames_used;
+    view->frames_reserved = env->frames_reserved;
+    view->timers = heap_size(env->timers);
+    view->taken = env->sq_head;
+    view->posted = env->cq_tail;
+    view->entering = env->entering;
+    view->waiting = env->state == ENV_WAITING;
+    view->result = env->entering ? 0 : env->context.rax;
+    view->undone = world->undone;
+    FOR_SLOTS(plan) {
+        unsigned place = count++;
+        EXPECT(count <= PLANS);
+        for (; place && view->plan[place - 1].number > plan->tag; place--)
+            view->plan[place] = view->plan[place - 1];
+        memset(&view->plan[place], 0, sizeof view->plan[place]);
+        view_plan(plan, &view->plan[place]);
+    }
+}
+
+static void check_plan(struct plan *plan)
+{
+    uint64_t waiting = 0, runnable = 0, ended = 0, failed = 0, all = 0;
+    for (unsigned i = 0; i < plan->cells; i++) {
+        const struct op *op = &plan->op[i];
+        uint64_t bit = 1ull << i;
+        all |= op->state == OP_CELL ? 0 : bit;
+        waiting |= op->state == OP_WAITING ? bit : 0;
+        runnable |= op->state == OP_READY ? bit : 0;
+        ended |= op->state == OP_ENDED ? bit : 0;
+        failed |= op->state == OP_ENDED && op->status ? bit : 0;
+        EXPECT(op->index == i);
+        EXPECT((op->state == OP_PARKED) == (op->where != WHERE_NONE) || op->state == OP_CELL);
+    }
+    EXPECT(plan->operations == all && plan->waiting == waiting && plan->runnable == runnable);
+    EXPECT(plan->ended == ended && plan->failed == failed && (plan->unposted & ~ended) == 0);
+    EXPECT(!plan->busy && plan->env == &world->env);
+    EXPECT(!plan->runnable || plan->on_ready); /* nothing that can run is forgotten */
+    EXPECT(plan->on_ready == (plan->link.next != NULL));
+    EXPECT(!plan->unposted || plan->held.next);
+    EXPECT(plan->held.next || plan->on_ready || ended != all); /* it ends some day */
+}
+
+void world_check(void)
+{
+    struct plan *plan;
+    unsigned used = 0, free = 0, reserved = 0;
+    struct env *env = &world->env;
+    FOR_SLOTS(plan) {
+        check_plan(plan);
+        used++;
+        reserved += plan->reserved;
+    }
+    for (unsigned i = 0; i < PLAN_CLASSES; i++)
+        for (struct list_node *at = env->pool.free[i].head.next; at != &env->pool.free[i].head; at = at->next)
+            free++;
+    EXPECT(used + free == env->pool.slots);
+    EXPECT(reserved == env->frames_reserved);
+    EXPECT(env->state == ENV_RUNNING || env->cq_tail < env->wait_for || env_runnable(env));
+}
+
+static uint64_t mix(uint64_t hash, uint64_t word)
+{
+    hash = (hash ^ word) * 0x9e3779b97f4a7c15ull;
+    return hash ^ hash >> 29;
+}
+
+static unsigned depth_of(const struct op *op)
+{
+    unsigned depth = 0;
+    for (; op; op = op->heap.parent)
+        depth++;
+    return depth;
+}
+
+/* Which wait list an operation has which place on does not matter: events name it. */
+uint64_t world_hash(uint64_t hash)
+{
+    struct plan *plan;
+    FOR_SLOTS(plan) {
+        hash = mix(hash, plan->tag << 8 | plan->flags);
+        for (unsigned i = 0; i < plan->cells; i++) {
+            const struct op *op = &plan->op[i];
+            hash = mix(hash, (uint64_t)op->state << 8 | op->where);
+            if (op->where == WHERE_TIMERS)
+                hash = mix(hash, (op->result[0] - world->now) << 16 | op->rank << 8 | depth_of(op));
+            if (op->where == WHERE_DEVICE)
+                hash = mix(hash, op->result[3]);
+            if (op->state == OP_READY)
+                hash = mix(hash, op->step[0]);
+        }
+    }
+    return mix(hash, world->room);
+}
