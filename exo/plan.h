@@ -43,7 +43,7 @@ struct op {
                 uint64_t step[3]; /* progress between steps, while not parked; 0 at the start */
             };
         };
-        uint64_t held[7]; /* while parked with a device: what that holds */
+        uint32_t held[14]; /* while parked with a device: what that holds */
     };
     int32_t status;
     uint8_t state; /* enum op_state */

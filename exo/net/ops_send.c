@@ -13,13 +13,10 @@
 #define TX_WORDS 16u    /* buffer words of one packet */
 #define TX_MOST 65549u  /* to be cut by the device: the longest IPv4 packet */
 
-/* What a NET_TX holds while it is with the device. */
-struct tx_pins {
-    uint32_t frame[NIC_PIECES]; /* 0 ends them */
-    uint32_t cancelled;
-};
+/* While it is with the device, op->held has its frames, 0 behind the last, and whether it was cancelled. */
+#define HELD_CANCELLED NIC_PIECES
 
-_Static_assert(sizeof(struct tx_pins) == sizeof((struct op *)0)->held, "fits");
+_Static_assert(NIC_PIECES < sizeof((struct op *)0)->held / sizeof(uint32_t), "fits");
 
 /* The packet's buffer words: arg[0], then arg[3], arg[4] and those of MORE cells. */
 static int tx_pieces(struct plan *plan, struct op *op, struct buffer *buffer)
@@ -99,18 +96,18 @@ static int tx_tail(const struct buffer *buffer, uint32_t head, struct nic_piece 
     return (int)count;
 }
 
-static int tx_pin(struct env *env, const struct nic_piece *pieces, unsigned count,
-                  struct tx_pins *pins)
+static int tx_pin(struct env *env, const struct nic_piece *pieces, unsigned count, struct op *op)
 {
     for (unsigned i = 0; i < count; i++) {
         frame_t frame = {(uint32_t)(pieces[i].address >> EXO_PAGE_SHIFT)};
         int error = frame_pin(env, frame);
         if (error) {
             while (i-- > 0)
-                frame_unpin(env, (frame_t){pins->frame[i]});
+                frame_unpin(env, (frame_t){op->held[i]});
+            __builtin_memset(op->held, 0, sizeof op->held);
             return error;
         }
-        pins->frame[i] = frame.number;
+        op->held[i] = frame.number;
     }
     return 0;
 }
@@ -132,7 +129,6 @@ static int tx_send(struct plan *plan, struct op *op, struct queue *queue)
 {
     struct buffer buffer;
     struct nic_piece pieces[NIC_PIECES];
-    struct tx_pins pins = {.cancelled = 0};
     uint8_t head[EXO_TX_HEAD];
     uint64_t checksum = op_arg(op, 2);
     buffer_clear(&buffer);
@@ -150,7 +146,7 @@ static int tx_send(struct plan *plan, struct op *op, struct queue *queue)
     buffer_read(&buffer, head, head_length);
     error = tx_check(queue, head, buffer.length, checksum);
     if (!error)
-        error = tx_pin(plan->env, pieces, (unsigned)count, &pins);
+        error = tx_pin(plan->env, pieces, (unsigned)count, op);
     if (error)
         return error;
     queue->sent++;
@@ -158,7 +154,6 @@ static int tx_send(struct plan *plan, struct op *op, struct queue *queue)
              count ? op : NULL);
     if (!count)
         return 0;
-    __builtin_memcpy(op->held, &pins, sizeof pins);
     op->state = OP_PARKED;
     op->where = WHERE_DEVICE;
     return OP_PARK;
@@ -177,24 +172,20 @@ int op_net_tx(struct plan *plan, struct op *op)
 
 void op_net_tx_cancel(struct plan *plan, struct op *op)
 {
-    struct tx_pins pins;
     if (op->state == OP_READY)
         nic_pass(plan->env);
-    if (op->state != OP_PARKED || op->where != WHERE_DEVICE)
-        return;
-    __builtin_memcpy(&pins, op->held, sizeof pins);
-    pins.cancelled = 1;
-    __builtin_memcpy(op->held, &pins, sizeof pins);
+    else if (op->where == WHERE_DEVICE)
+        op->held[HELD_CANCELLED] = 1;
 }
 
 struct env *net_tx_done(struct op *op, int status)
 {
-    struct tx_pins pins;
     struct env *env = op_plan(op)->env;
-    __builtin_memcpy(&pins, op->held, sizeof pins);
+    if (op->held[HELD_CANCELLED])
+        status = -EXO_E_CANCELLED;
+    for (unsigned i = 0; i < NIC_PIECES && op->held[i]; i++)
+        frame_unpin(env, (frame_t){op->held[i]});
     __builtin_memset(op->held, 0, sizeof op->held);
-    for (unsigned i = 0; i < NIC_PIECES && pins.frame[i]; i++)
-        frame_unpin(env, (frame_t){pins.frame[i]});
-    op_end(op, pins.cancelled ? -EXO_E_CANCELLED : status);
+    op_end(op, status);
     return env;
 }
