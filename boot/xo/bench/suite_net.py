@@ -5,6 +5,7 @@ import statistics
 
 from ..common import Problem, say
 from . import counting, load, rates
+from .figures import shown
 from .subjects import Running
 
 # (name, options of the client, counted units, unit of work)
@@ -73,28 +74,49 @@ def redis(bench, subjects):
 FLOOD = [0.5, 1, 2, 4, 8]
 
 
-def _flood_one(bench, one):
-    # The warm-up is longer than the client waits for a packet that was lost in the first burst.
+def _capacity(bench, one):
+    """What a closed loop of 64 reaches. The warm-up is longer than the client waits for a packet that was
+    lost in the first burst."""
     closed = load.run(one, "udp", 7, ["-c", 64, "-w", 1.2], bench.seconds)
     if not closed["done"]:
         raise Problem("it answered nothing in a closed loop, so there is no capacity to take multiples of")
     capacity = closed["done"] / closed["seconds"]
     bench.figures.add("flood", "capacity", one.subject.name, "packets/s", [capacity], "rate")
-    for times in FLOOD:
-        offered, useful = [], []
-        for _ in range(bench.runs):
-            result = load.run(one, "udp", 7, ["-r", round(capacity * times)], bench.seconds)
-            offered.append(result["offered"] / result["seconds"])
-            useful.append(result["done"] / result["seconds"])
-        bench.figures.add("flood", f"useful at {times:g}x", one.subject.name, "packets/s", useful, "rate",
-                          extra={"offered": statistics.median(offered)})
-    say(f"flood: {one.subject.name} answers {capacity:,.0f} packets/s in a closed loop and "
-        f"{statistics.median(useful):,.0f} at {FLOOD[-1]} times that")
+    return capacity
+
+
+def _flood_point(bench, running, capacities, times):
+    """One multiple of the capacities, interleaved like all rates; each run is half as long as another,
+    since there are so many."""
+    useful = {name: [] for name in capacities}
+    offered = {name: [] for name in capacities}
+    for _ in range(bench.runs):
+        for one in list(running):
+            running.remove(one)     # and back, unless it fails
+            name = one.subject.name
+            with bench.trying(f"flood at {times:g}x", one.subject):
+                result = load.run(one, "udp", 7, ["-r", round(capacities[name] * times)], bench.seconds / 2)
+                useful[name].append(result["done"] / result["seconds"])
+                offered[name].append(result["offered"] / result["seconds"])
+                running.append(one)
+    said = []
+    for name in filter(useful.get, useful):
+        bench.figures.add("flood", f"useful at {times:g}x", name, "packets/s", useful[name], "rate",
+                          extra={"offered": statistics.median(offered[name])})
+        said.append(f"{name} {shown(statistics.median(useful[name]))} of {shown(statistics.median(offered[name]))}")
+    say(f"flood, {times:g} times the capacity: {', '.join(said)} packets/s")
 
 
 def flood(bench, subjects):
-    """Useful against offered rate. The capacity is what a closed loop of 64 reaches."""
-    for subject in bench.serving("flood", subjects, "udp", 7):
-        if bench.rates:
-            with bench.trying("flood", subject), Running(subject, bench.network) as running:
-                _flood_one(bench, running)
+    """Useful against offered rate."""
+    subjects = bench.serving("flood", subjects, "udp", 7)
+    if not bench.rates or not subjects:
+        return
+    with rates.booted(subjects, bench.network) as running:
+        capacities = {}
+        for one in list(running):
+            with bench.trying("flood", one.subject):
+                capacities[one.subject.name] = _capacity(bench, one)
+        alive = [one for one in running if one.subject.name in capacities]
+        for times in FLOOD:
+            _flood_point(bench, alive, capacities, times)
