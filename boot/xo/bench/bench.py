@@ -68,10 +68,7 @@ class Bench:
             names = [name for name in names if any(name in STACKS[stack] for stack in arguments.stack.split(","))]
         if arguments.vs and arguments.vs not in names:
             names.append(arguments.vs)
-        servers = LINUX_SERVERS[suite]
-        if self.profiling:      # its web server tells the kernel's symbols
-            servers = ["symbols", *dict.fromkeys([*servers, "nginx"])]
-        subjects = [Linux(self.folder, servers) if name == "linux" else Own(name, self.folder)
+        subjects = [Linux(self.folder, LINUX_SERVERS[suite]) if name == "linux" else Own(name, self.folder)
                     for name in names]
         self.linux = next((one for one in subjects if one.name == "linux"), self.linux)
         return subjects

@@ -19,10 +19,10 @@ PARTS = [
     ("user -rep", "insns", lambda totals: totals.user_norep),
     ("kernel -rep", "insns", lambda totals: totals.kernel_norep),
     ("crossings", "", lambda totals: totals.syscall),
-    ("CR3 loads", "", lambda totals: totals.cr3),
+    ("address-space switches", "", lambda totals: totals.cr3),
     ("MMIO", "", lambda totals: totals.mmio),
     ("port I/O", "", lambda totals: totals.port),
-    ("halts", "", lambda totals: totals.hlt),
+    ("wake-ups from halt", "", lambda totals: totals.hlt),
 ]
 
 

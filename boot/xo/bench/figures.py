@@ -113,7 +113,8 @@ def cell(figure):
     if figure.unit == "ratio":
         text = f"{shown(figure.median)} ({spread(figure)})" if len(figure.values) > 1 else shown(figure.median)
         return "–" if figure.note else text
-    text = shown(figure.median) + (f" ({spread(figure)})" if len(figure.values) > 1 else "")
+    differ = min(figure.values) != max(figure.values)
+    text = shown(figure.median) + (f" ({spread(figure)})" if differ else "")
     return text + (" *" if figure.note else "")
 
 

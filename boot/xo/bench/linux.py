@@ -156,6 +156,7 @@ class Linux:
     memory = "512M"
 
     def __init__(self, folder, servers=("nginx", "echo"), words=""):
+        self.folder = folder
         self.tree = _tree()
         self.kernel = next(iter(sorted(self.tree.glob("boot/vmlinuz-*"))), None)
         if not self.kernel:
@@ -189,6 +190,11 @@ class Linux:
             end = "\n".join("    | " + text for text in guest.lines[-10:])
             raise Problem(f"the Linux guest did not become ready ({verdict(guest.exit_status)}):\n{end}")
         return [(ADDRESS, MAC, self._ports())]
+
+    def profiled(self):
+        """The same with a web server that tells the kernel's symbols; for everything else it would carry
+        what it does not use."""
+        return Linux(self.folder, ["symbols", *dict.fromkeys([*self._servers, "nginx"])])
 
     def profile_elves(self, running):
         """The kernel's symbols from the running guest; Debian's programs come without theirs."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from . import svg
 from .figures import cell, notes, shown, spread
 
+BARS = 9        # groups of them in a chart
 STYLE = Path(__file__).with_name("style.css")
 TITLES = {
     "boot": "Boot: from nothing to the first answer",
@@ -47,7 +48,7 @@ class Page:
 
     def _instructions(self, suite, unit):
         """Bars of instructions, what the program spends and what the kernel does."""
-        groups = []
+        groups, out = [], []
         for found, row in self._found(suite, r"(.*): insns -rep"):
             user = dict(self._found(suite, re.escape(found[1]) + ": user -rep")).values()
             user = next(iter(user), {})
@@ -57,10 +58,11 @@ class Page:
                 lines.append((self.styles[name], part, max(figure.median - part, 0),
                               f"{shown(figure.median)}"))
             groups.append((found[1], lines))
-        if not groups:
-            return ""
-        return self._figure(f"Instructions for each {unit}", "−rep: without string iterations; solid: user code, pale: kernel",
-                            svg.bars(f"instructions for each {unit}", groups, "instructions, −rep"))
+        for at in range(0, len(groups), BARS):
+            out.append(self._figure(f"Instructions for each {unit}" + (", further" if at else ""),
+                                    "−rep: without string iterations; solid: user code, pale: kernel",
+                                    svg.bars(f"instructions for each {unit}", groups[at:at + BARS], "instructions, −rep")))
+        return "".join(out)
 
     def _curves(self, suite, chosen):
         """Latency at each quantile, of the last run of one load."""
@@ -105,12 +107,23 @@ class Page:
                                       [(self.styles[name], sorted(points)) for name, points in series.items()],
                                       "offered packets/s", "answered packets/s", diagonal=True))
 
+    def _boot(self):
+        """Bars of what boots cost; both subjects have these."""
+        out = []
+        for name, title, unit in (("start to first 200", "From QEMU's start to the first answer", "seconds"),
+                                  ("least memory that serves", "The least memory that serves", "MiB")):
+            for _, row in self._found("boot", re.escape(name)):
+                bars = [(self.styles[one], figure.median, 0, shown(figure.median)) for one, figure in row.items()]
+                out.append(self._figure(title, f"in {unit}", svg.bars(title, [("", bars)], unit)))
+        return "".join(out)
+
     @staticmethod
     def _cell(figure):
         if not figure or len(figure.values) == 1 or (figure.unit == "ratio" and figure.note):
             return f"<td>{escape(cell(figure))}</td>"
         mark = " *" if figure.note and figure.unit != "ratio" else ""
-        return f"<td>{shown(figure.median)}{mark}<small>{spread(figure)}</small></td>"
+        between = "" if min(figure.values) == max(figure.values) else f"<small>{spread(figure).replace(' –', '&nbsp;–')}</small>"
+        return f"<td>{shown(figure.median)}{mark}{between}</td>"
 
     def _table(self, suite):
         """Rows below the work that they are about: `what: part`."""
@@ -154,14 +167,22 @@ class Page:
             "udp": lambda: self._instructions("udp", "echo") + self._curves("udp", "echo 64 B, 1")
             + self._curves("udp", "echo 64 B, 16"),
             "micro": lambda: self._instructions("micro", "primitive"),
+            "boot": self._boot,
             "stream": lambda: self._instructions("stream", "KiB"),
             "redis": lambda: self._instructions("redis", "request"),
             "flood": self._flood,
         }.get(suite, str)()
+        if not charts:
+            return ""
         key = self._key([one for one in subjects if one in self.styles])
-        charts = f'<div class="charts">{charts}</div>' if charts else ""
-        return (f"<h2>{escape(TITLES.get(suite, suite))}</h2>{key}{charts}"
-                f"<details open><summary>All figures: median, and from lowest to highest</summary>{self._table(suite)}</details>")
+        return (f'<h2>{escape(TITLES.get(suite, suite))}</h2>{key}<div class="charts">{charts}</div>'
+                f'<p class="soft"><a href="#{suite}">All its figures</a></p>')
+
+    def _tables(self):
+        out = ["<h2>All figures</h2><p class=soft>Medians, and below them the lowest and the highest where runs differ.</p>"]
+        for suite in self.figures.suites():
+            out.append(f'<h3 id="{suite}">{escape(TITLES.get(suite, suite))}</h3>{self._table(suite)}')
+        return "".join(out)
 
     def html(self):
         said = "".join(f"<li>{escape(note)}</li>" for note in notes(self.figures))
@@ -174,7 +195,7 @@ class Page:
             "interleaved runs on a shared machine: compare them only with each other, as the ratios do; a dash "
             "stands where the spread swallows the ratio.</p>",
             *(self._suite(suite) for suite in self.figures.suites()),
-            self._profiles(),
+            self._profiles(), self._tables(),
             f"<h2>To know</h2><ul>{said}</ul>" if said else "", "</body></html>\n"])
 
 

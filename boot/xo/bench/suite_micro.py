@@ -59,7 +59,9 @@ def _marks(elf):
     return found, times
 
 
-PLANS = ("enter_nothing", "raw_", "plan_")    # those whose sides of the kernel's door are told apart
+# (what is counted, how) of a primitive
+PARTS = [("insns -rep", lambda totals: totals.norep), ("insns", lambda totals: totals.insns),
+         ("kernel -rep", lambda totals: totals.kernel_norep), ("user -rep", lambda totals: totals.user_norep)]
 EACH = [("operation in a plan of 16, raw", "raw_16_nops", "raw_1_nop"),
         ("operation in a plan of 16", "plan_16_nops", "plan_1_nop")]
 
@@ -83,14 +85,6 @@ def run(subject, marks, profiled=None):
             return reached
 
 
-def _parts(name):
-    """(what is counted, how) of a primitive."""
-    parts = [("insns -rep", lambda totals: totals.norep), ("insns", lambda totals: totals.insns)]
-    if name.startswith(PLANS):
-        parts += [("kernel -rep", lambda totals: totals.kernel_norep), ("user -rep", lambda totals: totals.user_norep)]
-    return parts
-
-
 def micro(bench, subjects):
     for subject in subjects:
         if bench.only_profiles:
@@ -106,13 +100,13 @@ def micro(bench, subjects):
 def _figures(bench, subject, runs):
     """Of {mark: Totals} of each run."""
     _, times = _marks(subject.micro_elf())
-    values = {name: {part: [] for part, _ in _parts(name)} for name in NAMES if name in times}
+    values = {name: {part: [] for part, _ in PARTS} for name in NAMES if name in times}
     for reached in runs:
         for name, parts in values.items():
             if f"end-{name}" not in reached or f"begin-{name}" not in reached:
                 continue
             totals = reached[f"end-{name}"] - reached[f"begin-{name}"]
-            for part, of in _parts(name):
+            for part, of in PARTS:
                 parts[part].append(of(totals) / times[name])
     for name, parts in values.items():
         if not parts["insns"]:

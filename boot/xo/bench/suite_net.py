@@ -28,25 +28,32 @@ KIB = 1024
 
 
 def _counted(bench, suite, subjects, client, port, cases, unit, scale=1):
-    """All cases; and the first one by function, if that was asked for."""
     for subject in subjects:
         say(f"{suite}: counting {subject.name} ...")
         with bench.trying(suite, subject), Running(subject, bench.network, counted=True) as running:
-            for name, options, number in cases if bench.counts else ():
+            for name, options, number in cases:
                 counting.measure(bench.figures, suite, name, running, client, port, options, unit,
                                  number, bench.runs, scale)
-            if bench.profiling:
-                name, options, number = cases[0]
-                counts, done = counting.profiled(running, client, port, options, number)
-                bench.profile_add(suite, f"{suite.upper()} {unit}, {name}", subject, counts, done / scale, running)
+
+
+def _profiles(bench, suite, subjects, client, port, case, unit, scale):
+    """The load of one case by function, for every subject."""
+    name, options, number = case
+    for subject in subjects:
+        subject = subject.profiled()
+        with bench.trying(suite, subject), Running(subject, bench.network, counted=True) as running:
+            counts, done = counting.profiled(running, client, port, options, number)
+            bench.profile_add(suite, f"{suite.upper()} {unit}, {name}", subject, counts, done / scale, running)
 
 
 def _suite(bench, suite, subjects, server, client, cases, unit, rate=None, scale=1):
     """Counts, profiles and rates. `server` is (protocol, port);
     `rate` is (unit, what of a result), requests a second without it."""
     subjects = bench.serving(suite, subjects, *server)
-    if bench.counts or bench.profiling:
+    if bench.counts:
         _counted(bench, suite, subjects, client, server[1], cases, unit, scale)
+    if bench.profiling:
+        _profiles(bench, suite, subjects, client, server[1], cases[0], unit, scale)
     if bench.rates and subjects:
         unit, of = rate or (f"{unit}s/s", lambda result: result["done"])
         with rates.booted(subjects, bench.network) as running:
