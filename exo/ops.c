@@ -7,12 +7,12 @@
 
 #include "net/ops_net.h"
 
-/* A first sieve; plan_check.c has the exact ranges. */
+/* A first sieve of bits that a constant has not, or rarely has; plan_check.c has the exact ranges. */
 #define FORBIDDEN_ZERO UINT64_MAX
 #define FORBIDDEN_WORD 0
 #define FORBIDDEN_FRAME 0
 #define FORBIDDEN_COUNT 0
-#define FORBIDDEN_ADDR ~(EXO_USER_END & ~(uint64_t)(EXO_PAGE_SIZE - 1))
+#define FORBIDDEN_ADDR ~(EXO_USER_END >> 1 & ~(uint64_t)(EXO_PAGE_SIZE - 1))
 #define FORBIDDEN_PERM 0
 #define FORBIDDEN_BUF 0
 #define FORBIDDEN_TICK 0

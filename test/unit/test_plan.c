@@ -145,6 +145,8 @@ START_TEST(malformed_plans_are_refused_whole)
     refused(2, EXO_E_TYPE);
     host_plan(env, 0), host_op(env, EXO_ALLOC);
     refused(1, EXO_E_RANGE);
+    host_plan(env, 0), host_op(env, EXO_THAW)->arg[0] = EXO_USER_END; /* just beyond */
+    refused(1, EXO_E_RANGE);
     host_plan(env, 0), host_op(env, EXO_MORE);
     refused(1, EXO_E_FORM);
     host_plan(env, 0), nop(1), host_op(env, EXO_MORE); /* NOP takes none */
