@@ -91,7 +91,7 @@ uint64_t plan_submit(struct env *env, uint64_t index, uint64_t available)
         return refuse(env, &header, 0, -EXO_E_FORM, 0) ? available : 0;
     if (header.flags & EXO_PLAN_ANNOUNCE && !env_room(env))
         return 0;
-    struct plan *plan;
+    struct plan *plan = NULL;
     unsigned bad_cell = 0;
     uint32_t missing = 0;
     int error = admit(env, &header, index, &plan, &bad_cell, &missing);
