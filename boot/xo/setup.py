@@ -32,6 +32,8 @@ BOOTING = [
 ]
 TESTING = [
     ("check", "/usr/include/check.h", "check"),
+    ("clang", "clang", "clang"),
+    ("clang's libFuzzer", "/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-x86_64.a", "libclang-rt-dev"),
     ("curl", "curl", "curl"),
 ]
 TESTING_AS_ROOT = [

@@ -45,7 +45,7 @@ def unit_entries(folder, minutes):
         def call(t, test=test, limit=limit):
             log = t.work / "output.log"
             t.logs.append(log)
-            environment = dict(os.environ, **test["env"], XO_MINUTES=str(minutes))
+            environment = dict(os.environ, **test["env"])
             with open(log, "wb") as out:
                 try:
                     status = subprocess.run(test["cmd"], stdin=subprocess.DEVNULL, stdout=out,
@@ -63,7 +63,7 @@ def unit_entries(folder, minutes):
             checks = re.search(r"Checks: (\d+)", said)
             figures = re.search(r"^figures: (.*)", said, re.MULTILINE)
             return f"{checks[1]} checks" if checks else figures[1] if figures else None
-        yield Entry(f"unit/{test['name']}", limit + 5, call)
+        yield Entry(f"unit/{test['name']}", (test["timeout"] or DEFAULT_LIMIT) + 5, call)
 
 
 def python_entries():
@@ -166,6 +166,9 @@ def test_command(arguments):
         folder = build.build()
         entries = [entry for entry in [*unit_entries(folder, arguments.minutes), *python_entries()]
                    if wanted(entry, arguments.suite, arguments.k)]
+        os.environ["XO_MINUTES"] = str(arguments.minutes)
+        for entry in entries:
+            entry.limit += arguments.minutes * 60
     except Problem as problem:
         print(f"{red('FAIL')} set-up and build: {problem}")
         if problem.hint:

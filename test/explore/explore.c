@@ -5,7 +5,9 @@
  * taking completions; equal states are entered once. After each move the real executor and the
  * reference must agree (both.h).
  *
- *   explore [--minutes N] [--cells N] [--plan N]
+ *   explore [--minutes N] [--rounds N]
+ *
+ * N minutes (or XO_MINUTES of the environment); only the first N rounds.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,9 +20,9 @@ struct exo_op world_cells[64];
 
 /* ---- the plans ------------------------------------------------------------------------------- */
 
-enum kind { OK, BAD, WAIT, STEPS, ALL, NEXT, DEVICE, ROOM, TIMER, PACKET, DEADLINE, KINDS };
+enum kind { OK, BAD, WAIT, STEPS, ALL, NEXT, DEVICE, ROOM, TIMER, PACKET, DEADLINE, ENDER, KINDS };
 static const char *const kind_names[] = {"ok", "bad", "wait", "steps", "cancel-all", "cancel-next",
-                                         "device", "room", "timer", "packet", "deadline"};
+                                         "device", "room", "timer", "packet", "deadline", "ender"};
 static const char *const start_names[] = {"all", "some", "ended", "any"};
 
 /* What stays the same for all plans of one round. */
@@ -55,12 +57,13 @@ static uint64_t plans_in(const struct round *round)
 static void cell_make(struct exo_op *op, enum kind kind, unsigned index, unsigned cells)
 {
     static const uint8_t codes[] = {EXO_NOP, EXO_FREE, EXO_ENV_WAIT, EXO_ALLOC, EXO_CANCEL, EXO_CANCEL,
-                                    EXO_NET_TX, EXO_NET_TX, EXO_TIMER, EXO_NET_RX, EXO_RECLAIM};
+                                    EXO_NET_TX, EXO_NET_TX, EXO_TIMER, EXO_NET_RX, EXO_RECLAIM, EXO_ENV_KILL};
     op->code = codes[kind];
     switch (kind) {
     case OK: op->arg[0] = 5 + index; break;
     case BAD: op->arg[0] = 1, op->arg[1] = 1; break;
-    case WAIT: op->handle = 4 | 7 << 16; break;
+    case WAIT:
+    case ENDER: op->handle = 4 | 7 << 16; break;
     case STEPS: op->arg[0] = 40, op->arg[2] = EXO_ANY; break;
     case ALL: op->arg[1] = UINT64_MAX; break;
     case NEXT: op->arg[1] = 1ull << (index + 1) % cells; break;
@@ -460,10 +463,15 @@ int main(int count, char **words)
     double minutes = getenv("XO_MINUTES") ? atof(getenv("XO_MINUTES")) : 0;
     uint64_t plans = 0, all_states = 0, all_transitions = 0;
     both_story = print_story;
-    if (count == 3 && !strcmp(words[1], "--minutes"))
-        minutes = atof(words[2]);
+    unsigned last = ROUNDS;
+    for (int i = 1; i + 1 < count; i += 2) {
+        if (!strcmp(words[i], "--minutes"))
+            minutes = atof(words[i + 1]);
+        if (!strcmp(words[i], "--rounds"))
+            last = (unsigned)atoi(words[i + 1]);
+    }
     double end = seconds() + minutes * 60;
-    for (unsigned i = 0; i < ROUNDS; i++) {
+    for (unsigned i = 0; i < ROUNDS && i < last; i++) {
         double began = seconds(), share = (end - began) / (double)(ROUNDS - i) * 2;
         if (!rounds[i].always && share <= 0)
             continue;

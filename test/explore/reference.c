@@ -56,6 +56,8 @@ static void queue_drop(uint32_t *queue, uint32_t *count, uint32_t number)
 
 static void make_ready(struct ref *ref, struct ref_plan *plan)
 {
+    if (plan->number == ref->running)
+        return; /* it looks by itself */
     queue_put(ref->ready, &ref->ready_count, plan->number);
 }
 
@@ -282,7 +284,7 @@ static int cancel(struct ref *ref, struct ref_plan *plan, struct ref_op *op)
     for (unsigned i = 0; i < target->cells; i++)
         if (which >> i & 1 && &target->op[i] != op)
             cancel_one(ref, target, i, &count);
-    if (count && target != plan)
+    if (count)
         make_ready(ref, target);
     op->result[0] = count;
     return 0;
@@ -292,8 +294,9 @@ static int cancel(struct ref *ref, struct ref_plan *plan, struct ref_op *op)
 
 enum outcome { DONE, PARKED, AGAIN };
 
-static enum outcome park(struct ref_op *op, enum ref_wait what)
+static enum outcome park(struct ref *ref, struct ref_op *op, enum ref_wait what)
 {
+    op->parked = ref->parked++;
     op->state = VIEW_PARKED;
     op->waits = (uint8_t)what;
     return PARKED;
@@ -311,7 +314,7 @@ static enum outcome timer(struct ref *ref, struct ref_plan *plan, struct ref_op 
     }
     op->result[0] = tick;
     if (tick > ref->now)
-        return park(op, REF_TIME);
+        return park(ref, op, REF_TIME);
     op->result[0] = ref->now;
     return DONE;
 }
@@ -321,9 +324,29 @@ static enum outcome reclaim(struct ref *ref, struct ref_plan *plan, struct ref_o
     uint64_t deadline = argument(plan, op, 1);
     op->result[0] = deadline;
     if (deadline > ref->now)
-        return park(op, REF_TIME);
+        return park(ref, op, REF_TIME);
     op->result[0] = op->cell.arg[0];
     return DONE;
+}
+
+/* Ends what parked first, or wakes it if it waits for room. */
+static void kill(struct ref *ref)
+{
+    struct ref_op *first = NULL;
+    uint32_t number = 0, index = 0;
+    for (unsigned p = 0; p < PLANS; p++)
+        for (unsigned i = 0; ref->plan[p].number && i < ref->plan[p].cells; i++) {
+            struct ref_op *op = &ref->plan[p].op[i];
+            if ((op->waits != REF_EVENT && op->waits != REF_ROOM) || (first && first->parked < op->parked))
+                continue;
+            first = op;
+            number = ref->plan[p].number;
+            index = i;
+        }
+    if (first && first->waits == REF_EVENT)
+        ref_event(ref, number, index, 0);
+    else if (first)
+        ref_wake(ref, number, index);
 }
 
 static enum outcome alloc(struct ref *ref, struct ref_plan *plan, struct ref_op *op, int *status)
@@ -349,17 +372,18 @@ static enum outcome behave(struct ref *ref, struct ref_plan *plan, struct ref_op
     case EXO_FREE: *status = argument(plan, op, 0) & 1 ? -EXO_E_FRAME : 0; return DONE;
     case EXO_ALLOC: return alloc(ref, plan, op, status);
     case EXO_TIMER: return timer(ref, plan, op);
+    case EXO_ENV_KILL: kill(ref); return DONE;
     case EXO_CANCEL: *status = cancel(ref, plan, op); return DONE;
     case EXO_RECLAIM: return reclaim(ref, plan, op);
-    case EXO_ENV_WAIT: return park(op, REF_EVENT);
-    case EXO_RECLAIM_WAIT: return park(op, REF_EVENT);
-    case EXO_NET_RX: return park(op, REF_EVENT);
+    case EXO_ENV_WAIT: return park(ref, op, REF_EVENT);
+    case EXO_RECLAIM_WAIT: return park(ref, op, REF_EVENT);
+    case EXO_NET_RX: return park(ref, op, REF_EVENT);
     case EXO_NET_TX:
         if (argument(plan, op, 2) & 1 && !ref->room)
-            return park(op, REF_ROOM);
+            return park(ref, op, REF_ROOM);
         if (argument(plan, op, 2) & 1)
             ref->room--;
-        return park(op, REF_DEVICE);
+        return park(ref, op, REF_DEVICE);
     default: /* ends well; its number and the word's are its results */
         for (unsigned i = 0; i < 4; i++)
             op->result[i] = op->cell.code * 16u + i * 2;
@@ -429,6 +453,7 @@ static bool run(struct ref *ref, struct ref_plan *plan)
 {
     bool moved = true;
     queue_drop(ref->ready, &ref->ready_count, plan->number);
+    ref->running = plan->number;
     while (moved) {
         moved = false;
         if (wanted(ref))
@@ -440,10 +465,12 @@ static bool run(struct ref *ref, struct ref_plan *plan)
             moved |= this;
         }
     }
+    ref->running = 0;
     if (all_ended(plan))
         plan_over(ref, plan);
     return true;
 stop:
+    ref->running = 0;
     make_ready(ref, plan);
     return false;
 }

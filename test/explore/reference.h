@@ -16,6 +16,7 @@ struct ref_op {
     struct exo_op cell;
     uint64_t result[4];
     uint64_t tick;     /* TIMER: the last one that it waited for */
+    uint64_t parked;   /* the how-manieth of all that parked it was */
     uint32_t done;     /* ALLOC: frames */
     int32_t status;
     uint8_t state;     /* enum view_state */
@@ -52,7 +53,8 @@ struct ref {
     uint64_t posted, read, ring; /* completions; and how many fit */
     bool entering, waiting;
     uint64_t wait_for, bad, result;
-    uint64_t undone;
+    uint64_t undone, parked;
+    uint32_t running;     /* the number of the plan that runs now, 0 if none does */
     uint32_t fuse; /* looks until the core is wanted */
     bool blown;
     uint32_t posts;

@@ -14,7 +14,9 @@
 #ifndef PLAN_OPS
 #define PLAN_OPS 4u /* cells in the largest plan that this program looks at */
 #endif
+#ifndef PLANS
 #define PLANS 4u /* at once */
+#endif
 #define POSTS 192u /* completions that one entry can post */
 
 enum view_state { VIEW_NONE, VIEW_WAITING, VIEW_STARTED, VIEW_PARKED, VIEW_ENDED, VIEW_CELL };

@@ -166,6 +166,17 @@ static int run_tx(struct op *op)
     return OP_PARK;
 }
 
+/* An event from inside an operation, perhaps for its own plan. */
+static int run_kill(void)
+{
+    struct op *first = op_unpark(&world->parked);
+    if (first && first->cell.code == EXO_NET_TX)
+        op_wake(first);
+    else if (first)
+        op_end(first, 0);
+    return 0;
+}
+
 static int run(struct plan *plan, struct op *op)
 {
     calls++;
@@ -179,6 +190,7 @@ static int run(struct plan *plan, struct op *op)
     case EXO_TIMER: return run_timer(plan, op);
     case EXO_CANCEL: return run_cancel(plan, op);
     case EXO_RECLAIM: return run_reclaim(plan, op);
+    case EXO_ENV_KILL: return run_kill();
     case EXO_ENV_WAIT:
     case EXO_RECLAIM_WAIT:
     case EXO_NET_RX: return park(op);
@@ -364,10 +376,9 @@ bool world_timer(uint32_t *number, unsigned *index)
 
 bool world_abandon(void)
 {
-    struct plan *plan;
     bool gone = true;
-    FOR_SLOTS(plan)
-        gone &= plan_abandon(plan);
+    for (uint32_t at = 0; at < world->slots; at += (uint32_t)plan_slot_bytes(slot_class_at(at)))
+        gone &= plan_abandon((struct plan *)(void *)&world->slot[at]);
     return gone;
 }
 
@@ -505,17 +516,33 @@ static unsigned depth_of(const struct op *op)
     return depth;
 }
 
-/* Which wait list an operation has which place on does not matter: events name it. */
+/* Places on the wait list matter to ENV_KILL only: other events name their operation. */
+static uint64_t mix_parked(uint64_t hash)
+{
+    struct list *list = &world->parked;
+    for (struct list_node *at = list->head.next; at != &list->head; at = at->next) {
+        struct op *op = LIST_ENTRY(at, struct op, wait);
+        hash = mix(hash, op_plan(op)->tag << 8 | op->index);
+    }
+    return hash;
+}
+
 uint64_t world_hash(uint64_t hash)
 {
     struct plan *plan;
+    bool kills = false;
+    FOR_SLOTS(plan)
+        for (unsigned i = 0; i < plan->cells; i++)
+            kills |= plan->op[i].cell.code == EXO_ENV_KILL;
+    if (kills)
+        hash = mix_parked(hash);
     FOR_SLOTS(plan) {
         hash = mix(hash, plan->tag << 8 | plan->flags);
         for (unsigned i = 0; i < plan->cells; i++) {
             const struct op *op = &plan->op[i];
             hash = mix(hash, (uint64_t)op->state << 8 | op->where);
             if (op->where == WHERE_TIMERS)
-                hash = mix(hash, (op->result[0] - world->now) << 16 | op->rank << 8 | depth_of(op));
+                hash = mix(hash, (op->result[0] - world->now) << 16 | (unsigned)(op->rank << 8) | depth_of(op));
             if (op->where == WHERE_DEVICE)
                 hash = mix(hash, op->result[3]);
             if (op->state == OP_READY)
