@@ -26,7 +26,7 @@ enum env_state {
 };
 
 struct handle {
-    uint8_t kind; /* enum op_kind: K_ENV, K_QUEUE, K_CONSOLE, K_MACHINE; 0 is empty */
+    uint8_t kind; /* enum op_kind: K_ENV and the kinds behind it; 0 is empty */
     uint8_t zero;
     uint16_t generation; /* of this place in the table */
     uint32_t frame;      /* of the object */
@@ -104,7 +104,7 @@ struct handle *handle_find(struct env *env, uint32_t handle, enum op_kind kind);
 struct env *handle_env(struct env *caller, uint32_t handle, bool allow_self);
 /* A free place: its handle number, or 0 when the table is full. */
 uint32_t handle_add(struct env *env, enum op_kind kind, frame_t object);
-/* Forgets a handle; a queue with no handle left ends. */
+/* Forgets a handle; a queue with no handle left ends, and so does one direction of a channel. */
 void handle_drop(struct handle *entry);
 
 /* Makes an environment of EXO_ENV_FRAMES consecutive zeroed frames that are on nobody's list. Its account

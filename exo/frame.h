@@ -36,6 +36,8 @@ enum frame_kind {
     KIND_INFO,  /* its owner may map it read-only, like CQ */
     KIND_CQ,
     KIND_SLOTS, /* plan slots */
+    KIND_CHANNEL, /* an object: channel.h */
+    KIND_SENT,  /* a message's: with a parked SEND (on its sender's list) or in a channel's place (on none) */
 };
 
 #define FRAME_ORDERS 11u /* runs of 1 << 0 .. 1 << 10 frames */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Handle tables. A handle names an object by frame and generation, compared at every use, so an object's
  * end needs no search for its handles. */
+#include "channel.h"
 #include "env.h"
 #include "net/queue.h"
 
+/* One to a channel that has ended stays, so that its holder learns DEAD. */
 static bool object_lives(const struct handle *entry)
 {
     if (entry->kind != K_ENV && entry->kind != K_QUEUE)
@@ -50,6 +52,8 @@ uint32_t handle_add(struct env *env, enum op_kind kind, frame_t object)
         };
         if (kind == K_QUEUE)
             queue_hold(object, entry->object_generation);
+        if (kind == K_SENDER)
+            channel_hold(entry);
         return place | (uint32_t)generation << 16;
     }
     return 0;
@@ -59,6 +63,8 @@ void handle_drop(struct handle *entry)
 {
     if (entry->kind == K_QUEUE)
         queue_drop((frame_t){entry->frame}, entry->object_generation);
+    if (entry->kind == K_SENDER || entry->kind == K_RECEIVER)
+        channel_drop(entry);
     entry->kind = K_NONE;
     entry->generation++;
 }

@@ -5,6 +5,7 @@
  * writes are waited for.
  */
 #include "arch/arch.h"
+#include "channel.h"
 #include "core.h"
 #include "net/nic.h"
 #include "net/queue.h"
@@ -79,8 +80,9 @@ static bool free_frames(struct env *env)
         frame_t frame = {env->owned};
         if (frame.number == FRAME_NONE || is_own_part(env, frame.number))
             return true;
-        if (frame_entry(frame)->state == FRAME_KERNEL && frame_entry(frame)->kind == KIND_QUEUE) {
-            if (!queue_kill(frame, STEP_FRAMES))
+        uint8_t kind = frame_entry(frame)->state == FRAME_KERNEL ? frame_entry(frame)->kind : KIND_NONE;
+        if (kind == KIND_QUEUE || kind == KIND_CHANNEL) {
+            if (kind == KIND_QUEUE ? !queue_kill(frame, STEP_FRAMES) : !channel_reap(frame))
                 return false;
             continue;
         }

@@ -29,7 +29,7 @@
         .forbidden = {FORBIDDEN_##a, FORBIDDEN_##b, FORBIDDEN_##c, FORBIDDEN_##d, FORBIDDEN_##e},  \
         .counted = COUNTED(a) || COUNTED(b) || COUNTED(c) || COUNTED(d) || COUNTED(e),             \
         .waits = number == EXO_TIMER || number == EXO_ENV_WAIT || number == EXO_NET_RX ||         \
-                 number == EXO_RECLAIM_WAIT,                                                       \
+                 number == EXO_RECLAIM_WAIT || number == EXO_RECV,                                 \
         .more = number == EXO_NET_TX,                                                              \
         .price = number == EXO_ALLOC ? 0 : -1,                                                         \
         .run = op_##opname,                                                                        \
@@ -37,6 +37,8 @@
                   : number == EXO_NET_RX ? op_net_rx_cancel                                        \
                   : number == EXO_NET_TX ? op_net_tx_cancel                                        \
                   : number == EXO_RECLAIM ? op_reclaim_cancel                                      \
+                  : number == EXO_SEND   ? op_send_cancel                                          \
+                  : number == EXO_RECV   ? op_recv_cancel                                          \
                                          : NULL,                                                   \
     },
 

@@ -14,6 +14,9 @@ EXO_OPS(EXO_X)
 void op_alloc_cancel(struct plan *plan, struct op *op);
 /* The child goes on with what it has left. */
 void op_reclaim_cancel(struct plan *plan, struct op *op);
+/* Cancelled while parked, a SEND gives the message's frames back; a RECV that was woken passes that on. */
+void op_send_cancel(struct plan *plan, struct op *op);
+void op_recv_cancel(struct plan *plan, struct op *op);
 /* NET_RX and NET_TX: net/ops_net.h. */
 
 #endif

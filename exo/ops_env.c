@@ -4,6 +4,7 @@
 
 #include "arch/arch.h"
 #include "buffer.h"
+#include "channel.h"
 #include "core.h"
 #include "env.h"
 #include "ops.h"
@@ -192,8 +193,10 @@ int op_handle_copy(struct plan *plan, struct op *op)
     struct handle *entry = number >> 32 ? NULL : handle_find(plan->env, (uint32_t)number, K_HANDLE);
     if (!child || !entry)
         return -EXO_E_HANDLE;
-    if (entry->kind != K_QUEUE && entry->kind != K_CONSOLE)
+    if (entry->kind != K_QUEUE && entry->kind != K_CONSOLE && entry->kind != K_SENDER)
         return -EXO_E_RIGHT;
+    if (entry->kind == K_SENDER && !channel_at(entry))
+        return -EXO_E_DEAD;
     uint32_t handle = handle_add(child, entry->kind, (frame_t){entry->frame});
     if (!handle)
         return -EXO_E_FULL;
@@ -211,6 +214,8 @@ int op_handle_drop(struct plan *plan, struct op *op)
         return -EXO_E_HANDLE;
     if (entry->kind == K_ENV) /* it would lose a child with everything it has: KILL */
         return -EXO_E_RIGHT;
+    if (entry->kind == K_RECEIVER && !channel_reap((frame_t){entry->frame}))
+        return OP_AGAIN;
     handle_drop(entry);
     return 0;
 }

@@ -94,7 +94,7 @@ static inline uint64_t plan_slot_bytes(unsigned slot_class)
 
 enum op_kind {
     K_ZERO, K_NONE = K_ZERO, K_WORD, K_FRAME, K_COUNT, K_ADDR, K_PERM, K_BUF, K_TICK, K_SMALL,
-    K_HANDLE, K_ENV, K_QUEUE, K_CONSOLE, K_MACHINE,
+    K_HANDLE, K_ENV, K_QUEUE, K_CONSOLE, K_MACHINE, K_SENDER, K_RECEIVER,
 };
 
 /* One line of the operation table (ops.c). */

@@ -21,9 +21,10 @@ static bool code_reserved(uint8_t code)
     return false;
 }
 
+/* A frame's number is a buffer word too: its first byte. */
 static bool kind_fits(uint8_t result, uint8_t argument)
 {
-    return argument == K_WORD || result == argument;
+    return argument == K_WORD || result == argument || (result == K_FRAME && argument == K_BUF);
 }
 
 /* A reference in an argument of the given kind. */

@@ -106,5 +106,6 @@ void net_rx_deliver(struct op *op, const struct nic_packet *packet, uint32_t fla
                          length - first);
     op->result[0] = packet->length;
     op->result[1] = flags;
+    op->result[2] = EXO_BUF(place.frame[0], place.offset, length);
     op_end(op, 0);
 }

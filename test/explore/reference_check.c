@@ -53,7 +53,8 @@ static int reference(const struct exo_op *ops, unsigned index, uint64_t word, co
     const char *given = rules[ops[operation].code].result[result];
     if (is(given, "ZERO"))
         return EXO_E_TYPE;
-    return is(kind, "WORD") || is(kind, given) ? 0 : EXO_E_TYPE;
+    bool first_byte = is(kind, "BUF") && is(given, "FRAME");
+    return is(kind, "WORD") || is(kind, given) || first_byte ? 0 : EXO_E_TYPE;
 }
 
 static int handle(const struct exo_op *ops, unsigned index,

@@ -225,6 +225,10 @@ void op_reclaim_cancel(struct plan *plan, struct op *op)
     world->undone++;
 }
 
+/* No plan of this world sends or receives: test/unit/test_channel.c. */
+void op_send_cancel(struct plan *plan, struct op *op) { EXPECT(plan != op_plan(op)); }
+void op_recv_cancel(struct plan *plan, struct op *op) { EXPECT(plan != op_plan(op)); }
+
 void op_net_tx_cancel(struct plan *plan, struct op *op)
 {
     (void)plan;

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 
 #include "../../exo/arch/arch.h"
+#include "../../exo/channel.h"
 #include "../../exo/first.h"
 #include "../../exo/net/nic.h"
 
@@ -401,6 +402,56 @@ static void reclaim_check(const struct env *env)
     EXPECT(op->state != OP_PARKED || env->frames_used + env->frames_reserved + count > env->frames_limit);
 }
 
+/* Frames and rights that lie in a channel's places, which its receiver was charged for. */
+struct sent {
+    uint32_t reserved, moved, rights;
+};
+
+static void channel_check(const struct channel *channel, struct sent *sent)
+{
+    unsigned senders = 0, receivers = list_length(&channel->receiving);
+    for (unsigned i = 1; i < ENV_MAX; i++)
+        for (unsigned k = 0; envs[i] && k < HANDLES_MAX; k++)
+            senders += envs[i]->handles[k].kind == K_SENDER &&
+                       channel_at(&envs[i]->handles[k]) == channel;
+    sent->reserved += channel->places * channel->carry;
+    for (unsigned i = 0; i < channel->used; i++) {
+        const struct message *message = &channel->place[(channel->first + i) % channel->places];
+        EXPECT(message->count <= channel->carry);
+        for (unsigned k = 0; k < message->count; k++) {
+            const struct frame *frame = &frames[message->frame[k]];
+            EXPECT(message->frozen ? frame->state == FRAME_FROZEN && frame->pins
+                                   : frame->state == FRAME_KERNEL && frame->kind == KIND_SENT);
+            EXPECT(message->frozen || frame->owner == 0);
+        }
+        *(message->frozen ? &sent->rights : &sent->moved) += message->count;
+    }
+    EXPECT(envs[frames[channel->frame.number].owner] == channel->receiver);
+    EXPECT(channel->used <= channel->places && channel->places <= EXO_CHANNEL_PLACES);
+    if (channel->ended)
+        return;
+    EXPECT(channel->senders == senders);
+    EXPECT(list_empty(&channel->sending) || channel->used == channel->places);
+    EXPECT(receivers == 0 || channel->used <= channel->woken); /* no lost wake-up */
+    EXPECT(receivers == 0 || senders || channel->used || channel->woken);
+    EXPECT(channel->woken <= channel->used || (senders == 0 && channel->used == 0));
+}
+
+static struct sent channels_check(void)
+{
+    struct sent sent = {0};
+    uint32_t unowned = 0;
+    for (unsigned i = 0; i < HOST_FRAMES; i++) {
+        if (frames[i].state != FRAME_KERNEL)
+            continue;
+        if (frames[i].kind == KIND_CHANNEL)
+            channel_check(frame_memory((frame_t){i}), &sent);
+        unowned += frames[i].kind == KIND_SENT && frames[i].owner == 0;
+    }
+    EXPECT(sent.moved == unowned); /* each in one place */
+    return sent;
+}
+
 /* Every CPU slot is its owner's who counts it. */
 static void slots_check(void)
 {
@@ -440,7 +491,8 @@ void host_check(void)
         EXPECT(envs[i]->frames_used + envs[i]->frames_reserved <= envs[i]->frames_limit);
     }
     EXPECT(unowned == free);
-    EXPECT(used == owned + rights);
+    struct sent sent = channels_check();
+    EXPECT(used == owned + rights - sent.rights + sent.reserved);
     EXPECT(places == ENV_MAX - 1);
     if (!dying)
         mappings_check();

@@ -33,7 +33,7 @@ static void begin(void)
 /* ---- every operation ------------------------------------------------------------- */
 
 enum kind { ZERO, NONE = ZERO, WORD, FRAME, COUNT, ADDR, PERM, BUF, TICK, SMALL, HANDLE, ENV, QUEUE,
-            CONSOLE, MACHINE };
+            CONSOLE, MACHINE, SENDER, RECEIVER };
 
 static const struct { uint8_t handle, arg[5], result[4]; } table[EXO_CODE_END] = {
 #define EXO_X(number, NAME, name, h, a, b, c, d, e, r0, r1, r2, r3)                                \
@@ -85,6 +85,9 @@ static void write_one(unsigned code)
     case EXO_POWER: plan_power(plan, handle, 0x10); break;
     case EXO_RECLAIM: plan_reclaim(plan, handle, 5, tick_number(9)); break;
     case EXO_RECLAIM_WAIT: plan_reclaim_wait(plan); break;
+    case EXO_SEND: plan_send(plan, handle, buffer_number(8), word, word); break;
+    case EXO_RECV: plan_recv(plan, handle, 0x1000); break;
+    case EXO_CHANNEL_CREATE: plan_channel_create(plan, handle, frame, 4, 2); break;
     default: ck_abort_msg("operation %u has no builder in this test", code);
     }
 }

@@ -113,7 +113,7 @@ START_TEST(malformed_plans_are_refused_whole)
 {
     host_plan(env, 0), nop(1), host_op(env, 250);
     refused(2, EXO_E_CODE);
-    host_plan(env, 0), host_op(env, EXO_SEND);
+    host_plan(env, 0), host_op(env, EXO_IRQ);
     refused(1, EXO_E_NOT_BUILT);
     host_plan(env, 0x80), nop(1);
     refused(0, EXO_E_FORM);

@@ -199,11 +199,19 @@ static void sense(const struct env *env, struct exo_op *op)
         op->arg[1] = one_in(3) ? 0 : tick_any();
         break;
     case EXO_HANDLE_DROP:
-        op->arg[0] = one_in(2) ? handle_of(env, K_QUEUE) : handle_any(env);
+        op->arg[0] = handle_of(env, one_in(2) ? K_QUEUE : one_in(2) ? K_SENDER : K_RECEIVER);
+        if (one_in(4))
+            op->arg[0] = handle_any(env);
         if (op->arg[0] <= EXO_BOOT_NIC)
             op->arg[0] = 0;
         break;
-    case EXO_HANDLE_COPY: op->arg[0] = handle_of(env, K_QUEUE); break;
+    case EXO_HANDLE_COPY: op->arg[0] = handle_of(env, one_in(2) ? K_QUEUE : K_SENDER); break;
+    case EXO_SEND:
+        op->arg[0] = one_in(4) ? any() << 36 : EXO_BUF(EXO_BUF_FRAME(op->arg[0]), below(4096),
+                                                        1 + below(one_in(2) ? 1 : 13000));
+        break;
+    case EXO_RECV: op->arg[0] = one_in(2) ? 0 : op->arg[0]; break;
+    case EXO_CHANNEL_CREATE: op->arg[1] = 1 + below(one_in(4) ? 65 : 3), op->arg[2] = below(5); break;
     case EXO_QUEUE_CREATE: spec_write(env, op); break;
     case EXO_NET_TX: op->arg[1] = below(one_in(4) ? 6 : 1), op->arg[2] = 0; break;
     case EXO_CONSOLE_GRANT: op->arg[0] = EXO_BOOT_CONSOLE, op->arg[1] = 'a', op->arg[2] = 0; break;
@@ -217,7 +225,8 @@ static uint8_t code_any(const struct env *env)
         EXO_GIVE, EXO_ENV_CREATE, EXO_TIMER, EXO_CANCEL, EXO_ENV_WAIT, EXO_NET_RX, EXO_NET_TX,
         EXO_QUEUE_CREATE, EXO_SLOTS, EXO_UNMAP, EXO_FREE, EXO_ENV_KILL, EXO_YIELD, EXO_PROTECT,
         EXO_FREE, EXO_FREE, EXO_UNMAP, EXO_GIVE, EXO_CPU_GIVE, EXO_RECLAIM, EXO_RECLAIM,
-        EXO_RECLAIM_WAIT};
+        EXO_RECLAIM_WAIT, EXO_SEND, EXO_SEND, EXO_SEND, EXO_RECV, EXO_RECV, EXO_CHANNEL_CREATE,
+        EXO_HANDLE_COPY};
     uint8_t code = one_in(3) ? (uint8_t)(EXO_NOP + below(EXO_POWER - EXO_NOP))
                              : likely[below(sizeof likely)];
     if (code == EXO_ENV_EXIT && (!env->parent || !one_in(10)))
@@ -275,7 +284,7 @@ static void plan_any(struct env *env)
         op->code = flags & EXO_PLAN_STANDING && !i ? EXO_TIMER : code_any(env);
         const struct op_info *info = &op_infos[op->code];
         op->flags = (one_in(2) ? EXO_QUIET : 0) | (one_in(6) ? EXO_VPAGE : 0);
-        bool self = info->handle == K_ENV && op->code >= EXO_TABLE && op->code <= EXO_YIELD;
+        bool self = info->handle == K_ENV && ((op->code >= EXO_TABLE && op->code <= EXO_YIELD) || op->code == EXO_CHANNEL_CREATE);
         if (info->handle != K_NONE && !(self && one_in(2)))
             op->handle = handle_of(env, info->handle);
         if (info->handle != K_NONE && !op->handle && !self) {

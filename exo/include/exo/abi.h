@@ -164,7 +164,7 @@ struct exo_completion {
  *   SMALL  0..65535                      HANDLE a handle of the caller
  *
  * Handle kinds: NONE (must be 0), ENV (0 is the caller; else a child), QUEUE,
- * CONSOLE, MACHINE. What each operation does, every error and why, is beside
+ * CONSOLE, MACHINE, SENDER and RECEIVER (the ends of a channel). What each operation does, every error and why, is beside
  * its number below the table.
  */
 
@@ -201,15 +201,18 @@ struct exo_completion {
     X(30, CPU_GIVE, cpu_give, ENV, SMALL, COUNT, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO)       \
     X(31, QUEUE_CREATE, queue_create, QUEUE, FRAME, BUF, ZERO, ZERO, ZERO, HANDLE, ZERO, ZERO, ZERO) \
     X(32, QUEUE_INFO, queue_info, QUEUE, ZERO, ZERO, ZERO, ZERO, ZERO, WORD, WORD, WORD, WORD)   \
-    X(33, NET_RX, net_rx, QUEUE, BUF, ZERO, ZERO, ZERO, ZERO, BUF, WORD, ZERO, ZERO)             \
+    X(33, NET_RX, net_rx, QUEUE, BUF, ZERO, ZERO, ZERO, ZERO, BUF, WORD, BUF, ZERO)              \
     X(34, NET_TX, net_tx, QUEUE, BUF, WORD, WORD, WORD, WORD, ZERO, ZERO, ZERO, ZERO)            \
     X(35, POWER, power, MACHINE, SMALL, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO)          \
     X(36, RECLAIM_WAIT, reclaim_wait, NONE, ZERO, ZERO, ZERO, ZERO, ZERO, WORD, TICK, ZERO, ZERO) \
+    X(40, SEND, send, SENDER, BUF, WORD, WORD, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO)               \
+    X(41, RECV, recv, RECEIVER, ADDR, ZERO, ZERO, ZERO, ZERO, BUF, WORD, WORD, FRAME)            \
+    X(42, CHANNEL_CREATE, channel_create, ENV, FRAME, SMALL, SMALL, ZERO, ZERO, HANDLE, HANDLE, ZERO, ZERO) \
     X(43, RECLAIM, reclaim, ENV, COUNT, TICK, ZERO, ZERO, ZERO, WORD, WORD, ZERO, ZERO)
 
 /* Reserved numbers: known, refused with NOT_BUILT until they exist. */
 #define EXO_OPS_RESERVED(X)                                                                      \
-    X(40, SEND) X(41, RECV) X(42, CHANNEL_CREATE) X(44, IRQ)                      \
+    X(44, IRQ)                                                                                   \
     X(45, DISK_READ) X(46, DISK_WRITE) X(47, DISK_FLUSH) X(48, EXTENT_SPLIT)
 
 enum exo_code {
@@ -291,9 +294,10 @@ enum exo_code {
  * ENV_READ(child; address, buffer)  Copies memory of a stopped child into an owned buffer of at most
  *   4096 bytes. Result: bytes copied up to the first hole. STATE if it is running.
  * ENV_EXIT(reason, word, word) Stops the caller with EXO_STOP_EXIT or EXO_STOP_CRASH. RANGE.
- * HANDLE_COPY(child; handle)   Gives the child a copy of a QUEUE or CONSOLE handle. Result: the
- *   child's handle. FULL, RIGHT (other kinds).
- * HANDLE_DROP(handle)          Forgets a handle. A queue with no handle left ends. RIGHT (a child: that is ENV_KILL's).
+ * HANDLE_COPY(child; handle)   Gives the child a copy of a QUEUE, CONSOLE or SENDER handle. Result: the
+ *   child's handle. FULL, RIGHT (other kinds), DEAD (a channel that has ended).
+ * HANDLE_DROP(handle)          Forgets a handle. A queue with no handle left ends, a channel with its RECEIVER;
+ *   with its last SENDER a channel's RECVs learn DEAD once it is empty. RIGHT (a child: that is ENV_KILL's).
  * CPU_GIVE(child; slot, count) Gives owned CPU time slots to a child. RIGHT, RANGE.
  *
  * QUEUE_CREATE(parent; frame, spec)  Carves a queue from `parent`: `spec` is a buffer holding a struct
@@ -303,7 +307,7 @@ enum exo_code {
  *   features in bits 48.. (EXO_NIC_...), packets received, packets dropped for
  *   want of a posted buffer, packets sent.
  * NET_RX(queue; buffer)        Parks until a packet comes and is copied there (cut to the
- *   buffer: 60 to 65536 bytes). Results: length as on the wire, EXO_RX_ flags.
+ *   buffer: 60 to 65536 bytes). Results: length as on the wire, EXO_RX_ flags, the buffer word (by frame) of what was copied.
  * NET_TX(queue; buffer, more, checksum, ZERO..)  Sends one Ethernet frame without FCS; word 1 counts further
  *   buffer words (up to 15) in arg[3], arg[4] and MORE cells; `checksum` is 0 or EXO_TX_CSUM(start, offset), perhaps with
  *   EXO_TX_SEGMENT(bytes). Ends when the device has
@@ -319,8 +323,26 @@ enum exo_code {
  * RECLAIM_WAIT()               Parks until the caller's parent asks for frames; each RECLAIM is told to one
  *   RECLAIM_WAIT, to the first that was waiting or comes. Results: frames still to give, the deadline.
  *
+ * CHANNEL_CREATE(receiver; frame, places, carry)  Makes a channel to that environment: `frame` (owned by it) becomes
+ *   the object, `places` (1..EXO_CHANNEL_PLACES) messages find room in it, each with up to `carry` (0..EXO_CHANNEL_FRAMES)
+ *   frames, which are charged to the receiver now and for good: places * carry. Results: a SENDER handle of the
+ *   caller's, to copy to children; the RECEIVER handle, the receiver's and in its own table. It alone can receive.
+ *   BUSY, FULL (a handle table), QUOTA (the receiver's), RANGE.
+ * SEND(sender; buffer, word, word)  Sends a message: two words and a buffer word with the frames it lies in, at most `carry`. Frame 0: none,
+ *   the buffer word is a third word. They must be owned, without mapping and pin, and move: from the start of SEND on they
+ *   are the message's. With EXO_VPAGE they are frozen ones, named by page, and the message has a right to each, charged
+ *   to the sender while SEND waits. Parks while the channel is full, first come first served; cancelled, it
+ *   gives the frames back. BUSY, RANGE, STATE (not frozen), ABSENT, QUOTA; DEAD: the receiver has ended, the frames are the caller's.
+ * RECV(receiver; address)      Takes the next message; parks while there is none. Results: the buffer word, the two words, the
+ *   first of the frames that moved (0: none). Frozen frames are mapped at `address` on, readable, and the buffer word names those
+ *   pages. When it fails the message stays: QUOTA (each frame is charged to the caller), STATE (frozen frames and
+ *   `address` is 0), NO_TABLE, EXISTS, RANGE. DEAD: no message left and no handle to the sending end.
+ *
  * POWER(machine; value)        Ends the machine; `value` is the exit code's (EXO_POWER_...).
  */
+
+#define EXO_CHANNEL_PLACES 64u
+#define EXO_CHANNEL_FRAMES 4u
 
 #define EXO_READ 1u
 #define EXO_WRITE 2u

@@ -59,6 +59,7 @@ struct frame_ref { struct plan_ref ref; };  /* a frame number */
 struct word_ref { struct plan_ref ref; };   /* any number */
 struct tick_ref { struct plan_ref ref; };   /* a TSC tick */
 struct length_ref { struct plan_ref ref; }; /* bytes in a buffer */
+struct buffer_ref { struct plan_ref ref; }; /* a buffer word */
 struct handle_ref { struct plan_ref ref; }; /* a handle; as environment 0 is the caller */
 
 #define PLAN_NUMBER(n) ((struct plan_ref){ .word = (n), .op = -1 })
@@ -81,6 +82,17 @@ static inline struct tick_ref tick_number(uint64_t n)
 static inline struct handle_ref handle_number(uint32_t n)
 {
     return (struct handle_ref){ PLAN_NUMBER(n) };
+}
+
+static inline struct buffer_ref buffer_number(uint64_t word)
+{
+    return (struct buffer_ref){ PLAN_NUMBER(word) };
+}
+
+/* A frame as a buffer word: its first byte. */
+static inline struct buffer_ref buffer_frame(struct frame_ref frame)
+{
+    return (struct buffer_ref){ frame.ref };
 }
 
 static inline struct handle_ref env_self(void)

@@ -412,12 +412,25 @@ static inline struct queue_info_refs plan_queue_info(struct plan *plan, struct h
                                      { plan_result_of(plan, 2) }, { plan_result_of(plan, 3) } };
 }
 
-static inline struct length_ref plan_net_rx(struct plan *plan, struct handle_ref queue, uint64_t buffer)
+struct packet_refs {
+    struct length_ref length;
+    struct word_ref flags;
+    struct buffer_ref packet; /* what was copied, by frame: to SEND or NET_TX it in the same plan */
+};
+
+static inline struct packet_refs plan_net_rx_to(struct plan *plan, struct handle_ref queue,
+                                                struct buffer_ref buffer)
 {
     struct exo_op *op = plan_op(plan, EXO_NET_RX);
     plan_handle(op, queue);
-    op->arg[0] = buffer;
-    return (struct length_ref){ plan_result_of(plan, 0) };
+    plan_arg(op, 0, buffer.ref);
+    return (struct packet_refs){ { plan_result_of(plan, 0) }, { plan_result_of(plan, 1) },
+                                 { plan_result_of(plan, 2) } };
+}
+
+static inline struct length_ref plan_net_rx(struct plan *plan, struct handle_ref queue, uint64_t buffer)
+{
+    return plan_net_rx_to(plan, queue, buffer_number(buffer)).length;
 }
 
 /* A packet from `count` buffer words; `checksum` is 0 or EXO_TX_CSUM(start, offset). The queue
@@ -439,6 +452,53 @@ static inline struct op_ref plan_net_tx(struct plan *plan, uint32_t queue, const
         more->word[(i - 3) % 7] = buffers[i];
     }
     return PLAN_OP_REF(plan);
+}
+
+/* ---- channels ----------------------------------------------------------------------------------- */
+
+struct channel_refs {
+    struct handle_ref sender, receiver; /* the caller's; the receiving environment's */
+};
+
+static inline struct channel_refs plan_channel_create(struct plan *plan, struct handle_ref receiver,
+                                                      struct frame_ref frame, unsigned places,
+                                                      unsigned carry)
+{
+    struct exo_op *op = plan_op(plan, EXO_CHANNEL_CREATE);
+    plan_handle(op, receiver);
+    plan_arg(op, 0, frame.ref);
+    op->arg[1] = places;
+    op->arg[2] = carry;
+    return (struct channel_refs){ { plan_result_of(plan, 0) }, { plan_result_of(plan, 1) } };
+}
+
+static inline struct op_ref plan_send(struct plan *plan, struct handle_ref sender,
+                                      struct buffer_ref buffer, struct word_ref first,
+                                      struct word_ref second)
+{
+    struct exo_op *op = plan_op(plan, EXO_SEND);
+    plan_handle(op, sender);
+    plan_arg(op, 0, buffer.ref);
+    plan_arg(op, 1, first.ref);
+    plan_arg(op, 2, second.ref);
+    return PLAN_OP_REF(plan);
+}
+
+struct message_refs {
+    struct buffer_ref buffer;
+    struct word_ref first, second; /* a completion tells the low half of the first: read them through plan_nop() */
+    struct frame_ref frame;        /* the first that moved; 0: none */
+};
+
+/* `address`: where frozen frames are mapped; 0: none are expected. */
+static inline struct message_refs plan_recv(struct plan *plan, struct handle_ref receiver,
+                                            uint64_t address)
+{
+    struct exo_op *op = plan_op(plan, EXO_RECV);
+    plan_handle(op, receiver);
+    op->arg[0] = address;
+    return (struct message_refs){ { plan_result_of(plan, 0) }, { plan_result_of(plan, 1) },
+                                  { plan_result_of(plan, 2) }, { plan_result_of(plan, 3) } };
 }
 
 #endif

@@ -41,7 +41,6 @@ static void refused(void)
         { { .code = 200 }, EXO_E_CODE },
         { { .code = 0 }, EXO_E_CODE },
         { { .code = EXO_PLAN }, EXO_E_CODE },
-        { { .code = EXO_SEND }, EXO_E_NOT_BUILT },
         { { .code = EXO_IRQ }, EXO_E_NOT_BUILT },
         { { .code = EXO_DISK_READ }, EXO_E_NOT_BUILT },
         { { .code = EXO_MORE }, EXO_E_FORM },
