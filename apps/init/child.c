@@ -165,11 +165,13 @@ bool child_reap(struct child *child)
     struct plan *plan = plan_begin(&buffer);
     plan_env_kill(plan, handle_number(child->env));
     int error = plan_run(plan);
-    uint64_t back = PLAN_INFO->frames_limit - before;
+    uint64_t back = PLAN_INFO->frames_limit - before, frames = child->program->frames;
+    if (child->reclaim.ended && !plan_run_error(&child->reclaim))
+        frames -= child->reclaimed[1].value; /* came back before */
     if (error)
         say("%s can't be removed: %s", child->program->name, exo_error_text(error));
-    else if (back != child->program->frames)
+    else if (back != frames)
         say("%s had %llu frames and %llu came back", child->program->name,
-            (unsigned long long)child->program->frames, (unsigned long long)back);
-    return !error && back == child->program->frames;
+            (unsigned long long)frames, (unsigned long long)back);
+    return !error && back == frames;
 }

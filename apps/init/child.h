@@ -19,6 +19,9 @@ struct child {
     /* How it stopped: reason and two words, as ENV_WAIT tells. */
     struct plan_run wait;
     struct plan_result result[3];
+    struct plan_run reclaim; /* of memory that is asked back */
+    struct plan_result reclaimed[2];
+    bool reclaim_said;
 };
 
 /* Checks the program's file and whether its memory can hold it; gives up with a message. */

@@ -5,6 +5,7 @@
  * about how that went. All policy of the system is in this folder.
  */
 #include <fcntl.h>
+#include <libos/clock.h>
 #include <libos/file.h>
 #include <libos/start.h>
 #include <libos/thread.h>
@@ -20,7 +21,7 @@
 #define OWN_RESERVE 256u /* frames that init keeps for itself: tables, plan slots, reports */
 
 
-#define WATCH_CELLS 3u   /* of child_watch()'s plan */
+#define WATCH_CELLS 3u   /* of child_watch()'s plan; child_reclaim()'s has 2 */
 
 static struct manifest manifest;
 static struct child children[MANIFEST_PROGRAMS];
@@ -78,6 +79,35 @@ static void child_watch(struct child *child)
     plan_run_start(plan, &child->wait);
 }
 
+/* Memory that is asked back from it, some time after it began to run: one plan for all of that time. */
+static void child_reclaim(struct child *child)
+{
+    const struct manifest_program *program = child->program;
+    struct plan_buffer buffer;
+    if (!program->reclaim)
+        return;
+    uint64_t ms = PLAN_INFO->tick_hz / 1000, at = clock_tick() + ms * program->reclaim_after;
+    struct plan *plan = plan_begin(&buffer);
+    plan->results = child->reclaimed;
+    plan_timer(plan, tick_number(at));
+    plan_reclaim(plan, handle_number(child->env), (uint32_t)program->reclaim,
+                 tick_number(at + ms * program->reclaim_within));
+    child->reclaim.wake = child_ended;
+    plan_run_start(plan, &child->reclaim);
+}
+
+static void reclaim_say(struct child *child)
+{
+    const char *name = child->program->name;
+    int error = plan_run_error(&child->reclaim);
+    child->reclaim_said = true;
+    if (error)
+        say("%s gave no memory back: %s", name, exo_error_text(error));
+    else
+        say("%s gave %llu frames back, %u pages by force", name,
+            (unsigned long long)child->reclaimed[1].value, child->reclaimed[1].more);
+}
+
 static void programs_start(void)
 {
     uint64_t bytes = PLAN_INFO->archive_bytes;
@@ -96,8 +126,10 @@ static void programs_start(void)
     for (unsigned i = 0; i < manifest.count; i++)
         child_start(&children[i]);
     say("running");
-    for (unsigned i = 0; i < manifest.count; i++)
+    for (unsigned i = 0; i < manifest.count; i++) {
         child_watch(&children[i]);
+        child_reclaim(&children[i]);
+    }
 }
 
 static bool as_expected(const struct manifest_program *program, uint64_t reason, uint64_t word)
@@ -136,17 +168,25 @@ static bool all_done(void)
     return true;
 }
 
+static bool reclaim_ended(const struct child *child)
+{
+    return child->reclaim.ended && !child->reclaim_said;
+}
+
 /* The first child that stopped and was not looked at; waits until there is one. */
 static struct child *child_next(void)
 {
     for (;;) {
-        for (unsigned i = 0; i < manifest.count; i++)
+        for (unsigned i = 0; i < manifest.count; i++) {
+            if (reclaim_ended(&children[i]))
+                reclaim_say(&children[i]);
             if (!children[i].ended && children[i].wait.ended)
                 return &children[i];
+        }
         libos_enter();
         bool any = false;
         for (unsigned i = 0; i < manifest.count; i++)
-            any |= !children[i].ended && children[i].wait.ended;
+            any |= (!children[i].ended && children[i].wait.ended) || reclaim_ended(&children[i]);
         if (!any)
             thread_wait(&someone_ended, EXO_NEVER);
         libos_leave();
@@ -173,7 +213,10 @@ int main(void)
     unsigned failed = 0;
     manifest_read();
     /* One ENV_WAIT a program, which lasts as long as the program does. */
-    if (plan_slots_add(WATCH_CELLS, manifest.count))
+    unsigned plans = manifest.count;
+    for (unsigned i = 0; i < manifest.count; i++)
+        plans += manifest.program[i].reclaim != 0;
+    if (plan_slots_add(WATCH_CELLS, plans))
         give_up("no memory for plan slots");
     programs_start();
     while (!all_done())

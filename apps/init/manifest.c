@@ -13,6 +13,7 @@
 #include "words.h"
 
 #define MEMORY_MIN (256u << 10) /* tables, rings, stack and a little of its own */
+#define RECLAIM_MS 600000u
 #define MEMORY_MAX ((uint64_t)EXO_COUNT_MAX * EXO_PAGE_SIZE) /* one number of an operation */
 
 struct parse {
@@ -119,6 +120,20 @@ static bool parse_memory(struct parse *parse)
     if (bytes < MEMORY_MIN || bytes > MEMORY_MAX)
         return fail(parse, "memory %s is not between 256K and 256M", parse->word[1]);
     parse->program->frames = (bytes + EXO_PAGE_SIZE - 1) / EXO_PAGE_SIZE;
+    return true;
+}
+
+static bool parse_reclaim(struct parse *parse)
+{
+    struct manifest_program *program = parse->program;
+    uint64_t bytes, after, within;
+    if (!words_size(parse->word[1], &bytes) || bytes < EXO_PAGE_SIZE || bytes > MEMORY_MAX)
+        return fail(parse, "\"%.40s\" is not a size like 512K, 32M or 1G", parse->word[1]);
+    if (!words_number(parse->word[2], RECLAIM_MS, &after) || !words_number(parse->word[3], RECLAIM_MS, &within))
+        return fail(parse, "reclaim SIZE AFTER WITHIN, in milliseconds up to %u", RECLAIM_MS);
+    program->reclaim = bytes / EXO_PAGE_SIZE;
+    program->reclaim_after = (unsigned)after;
+    program->reclaim_within = (unsigned)within;
     return true;
 }
 
@@ -232,6 +247,7 @@ static const struct word_rule {
     {"env", parse_env, 2, MANIFEST_WORDS, true, true},
     {"memory", parse_memory, 2, 2, true, false},
     {"children", parse_children, 2, 2, true, false},
+    {"reclaim", parse_reclaim, 4, 4, true, false},
     {"slots", parse_slots, 2, 2, true, false},
     {"net", parse_net, 3, 7, true, false},
     {"archive", parse_archive, 2, 2, true, false},

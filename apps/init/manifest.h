@@ -39,6 +39,8 @@ struct manifest_program {
     char file[MANIFEST_PATH];
     unsigned line;
     uint64_t frames;     /* quota */
+    uint64_t reclaim;    /* frames asked back from it; 0: none */
+    unsigned reclaim_after, reclaim_within; /* ms after the start, and how much later by force */
     unsigned children;   /* programs it may start, theirs included */
     unsigned slots;      /* 0: an equal share of what others leave */
     struct manifest_net net;

@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 
 #include "../fs/fs_internal.h"
+#include "../mem/mem_internal.h"
 #include "../plan/ring.h"
 #include "../posix/posix_internal.h"
 #include "../thread/thread_internal.h"
@@ -135,11 +136,12 @@ void start_main(void)
     if (error < 0)
         libos_log("cannot donate plan slots: %s", exo_error_text(error));
     thread_init();
+    reclaim_init();
     const struct start_info *info = program_info();
     if (info->has_archive)
         archive_mount((const void *)LIBOS_ARCHIVE, info->archive_bytes);
     console_open();
-    long stack = mem_mmap(0, MAIN_STACK_BYTES, PROT_READ | PROT_WRITE,
+    long stack = mem_mmap(MEM_DEMAND - MAIN_STACK_BYTES, MAIN_STACK_BYTES, PROT_READ | PROT_WRITE,
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, NULL, 0);
     if (stack < 0 || mem_mprotect((uint64_t)stack, EXO_PAGE_SIZE, PROT_NONE) < 0)
         libos_panic("no address space for the stack");

@@ -32,9 +32,10 @@ static uint64_t around_bytes(uint64_t page)
     return bytes;
 }
 
+/* Nothing is there, and nothing was. */
 static bool page_empty(uint64_t page)
 {
-    return (*table_entry(page) & PTE_PRESENT) == 0;
+    return (*table_entry(page) & PTE_PRESENT) == 0 && !lost_any(page, page + EXO_PAGE_SIZE);
 }
 
 /* The longest empty piece around `page` in its aligned block and its region. */
@@ -82,13 +83,18 @@ bool mem_fault(uint64_t address, uint64_t error)
         needed = EXO_EXEC;
     if ((region->perm & needed) == 0)
         return false;
+    address &= ~PAGE_MASK;
+    if (lost_any(address, address + EXO_PAGE_SIZE))
+        return false;
     mem_count.faults++;
-    return page_give(region, address & ~PAGE_MASK);
+    return page_give(region, address);
 }
 
 void mem_explain(uint64_t address)
 {
     const struct region *region = regions_find(&mem_regions, address);
+    if (lost_any(address, address + 1))
+        libos_log("the memory at %lx was taken away: the parent wanted it back", address);
     if (region != NULL && region->perm == 0)
         libos_log("guard page touched at %lx: a stack overflow?", address);
 }

@@ -35,6 +35,17 @@ extern struct mem_usage mem_count;
  * run. */
 extern struct plan_buffer mem_plan;
 
+/* The libos's own memory and the first stack lie below, what the program asks for above: a forced reclaim takes
+ * that first. In the middle of a chunk, so that stack and heap begin with one page table. */
+#define MEM_DEMAND (MEM_LOW + (65ull << 20))
+
+/* Pages that a forced reclaim took and the program does not know of (reclaim.c). */
+bool lost_any(uint64_t start, uint64_t end);
+/* The program gave the range another meaning: what was there before is of no interest. */
+void lost_forget(uint64_t start, uint64_t end);
+/* Waits to be asked for memory. Once, at the start. */
+void reclaim_init(void);
+
 /* The pager. False: the access was wrong, or there is no memory (which is logged). */
 bool mem_fault(uint64_t address, uint64_t error);
 /* Says what is known about an address whose fault ends the program. */
@@ -44,6 +55,8 @@ void mem_explain(uint64_t address);
  * -EXO_E_... */
 int tables_ensure(uint64_t address);
 bool tables_present(uint64_t address);
+/* Gives the lowest tables that map nothing back to the kernel, while a reclaim wants more. */
+void tables_give(void);
 /* The page-table entry of a page whose chunk is present. */
 static inline const volatile uint64_t *table_entry(uint64_t address)
 {

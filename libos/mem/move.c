@@ -55,6 +55,8 @@ long mem_mremap(uint64_t address, uint64_t old_length, uint64_t new_length, int 
     const struct region *region = regions_find(&mem_regions, address);
     if (region == NULL || region->kind != REGION_DEMAND || region->end - address < old_length)
         return -EFAULT;
+    if (lost_any(address, address + old_length))
+        return -EFAULT;
     if (new_length <= old_length) {
         int error = new_length < old_length ? mem_munmap(address + new_length, old_length - new_length) : 0;
         return error < 0 ? error : (long)address;

@@ -61,6 +61,11 @@ uint64_t regions_gap(struct regions *regions, uint64_t length)
     return place;
 }
 
+uint64_t regions_gap_low(const struct regions *regions, uint64_t length)
+{
+    return gap_from(regions, regions->low, length);
+}
+
 static void insert_at(struct regions *regions, size_t i, struct region added)
 {
     struct region *at = &regions->region[i];
@@ -123,7 +128,7 @@ bool regions_cut(struct regions *regions, uint64_t start, uint64_t end)
     while (last < regions->count && regions->region[last].start < end)
         last++;
     remove_at(regions, first, last - first);
-    if (start < regions->hint && end <= regions->hint)
+    if (start < regions->hint && end <= regions->hint && start >= regions->floor)
         regions->hint = start; /* small programs stay in few page tables */
     return true;
 }

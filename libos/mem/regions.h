@@ -26,6 +26,7 @@ struct regions {
     size_t count, capacity;
     uint64_t low, high; /* bounds of what they may cover */
     uint64_t hint;      /* where the search for a gap begins */
+    uint64_t floor;     /* and where it begins at the lowest, as long as there is room above */
 };
 
 /* The region that holds the address, or NULL. */
@@ -34,6 +35,8 @@ struct region *regions_find(const struct regions *regions, uint64_t address);
 size_t regions_above(const struct regions *regions, uint64_t address);
 /* A free place of that length, 0 if there is none. */
 uint64_t regions_gap(struct regions *regions, uint64_t length);
+/* The lowest one, above the floor or not. */
+uint64_t regions_gap_low(const struct regions *regions, uint64_t length);
 bool regions_free(const struct regions *regions, uint64_t start, uint64_t end);
 /* Adds one in a free place; joins it with neighbours of the same sort. Needs room for 1. */
 bool regions_add(struct regions *regions, struct region added);

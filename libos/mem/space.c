@@ -24,7 +24,8 @@ struct regions mem_regions = {
     .capacity = REGIONS_FIRST,
     .low = MEM_LOW,
     .high = MEM_LOW + MEM_SPACE,
-    .hint = MEM_LOW,
+    .hint = MEM_DEMAND,
+    .floor = MEM_DEMAND,
 };
 struct mem_usage mem_count;
 
@@ -80,7 +81,7 @@ uint64_t space_reserve(uint64_t length)
 {
     if (!regions_room())
         return 0;
-    uint64_t start = regions_gap(&mem_regions, length);
+    uint64_t start = regions_gap_low(&mem_regions, length);
     if (start != 0)
         regions_add(&mem_regions, (struct region){ start, start + length, 0, REGION_FIXED });
     return start;
@@ -181,6 +182,7 @@ int mem_munmap(uint64_t address, uint64_t length)
     if (!regions_room())
         return -ENOMEM;
     pages_drop(address, end);
+    lost_forget(address, end);
     regions_cut(&mem_regions, address, end);
     return 0;
 }
@@ -215,6 +217,7 @@ int mem_madvise(uint64_t address, uint64_t length, int advice)
         if (region == NULL || region->end < address + length || region->kind != REGION_DEMAND)
             return -EINVAL;
         pages_drop(address, address + length);
+        lost_forget(address, address + length);
     }
     return 0;
 }

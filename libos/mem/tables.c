@@ -97,3 +97,28 @@ int tables_ensure(uint64_t address)
     chunk_present[chunk / 8] |= (uint8_t)(1u << chunk % 8);
     return 0;
 }
+
+static bool table_is_empty(uint64_t chunk)
+{
+    for (uint64_t page = chunk; page < chunk + CHUNK_BYTES; page += EXO_PAGE_SIZE)
+        if ((*table_entry(page) & PTE_PRESENT) != 0)
+            return false;
+    return true;
+}
+
+void tables_give(void)
+{
+    for (uint64_t i = 0; i < CHUNKS && PLAN_INFO->reclaim > 0; i++) {
+        uint64_t chunk = MEM_LOW + i * CHUNK_BYTES;
+        if (!tables_present(chunk) || !table_is_empty(chunk))
+            continue;
+        struct exo_op cells[4];
+        struct exo_completion failed;
+        cell_set(&cells[1], EXO_UNMAP, 0, 0, (uint64_t)table_entry(chunk), 1, 0, 0);
+        cell_set(&cells[2], EXO_UNTABLE, 1, 0, chunk, 1, 0, 0);
+        cell_set(&cells[3], EXO_FREE, 2, 1, EXO_REF(1, 0, 0), 1, 0, 0);
+        chunk_present[i / 8] &= (uint8_t)~(1u << i % 8);
+        if (ring_run_nested(cells, 3, &failed) == 0)
+            mem_count.tables--;
+    }
+}

@@ -68,14 +68,25 @@ static int float_code(unsigned exceptions)
                                     : FPE_FLTRES;
 }
 
+/* A page that was taken away is a SIGBUS, as one behind a file's end. */
+static int signal_of(const struct exo_context *at)
+{
+    bool gone = at->vector == PAGE && lost_any(at->address, at->address + 1);
+    return gone ? SIGBUS : fault_signal[at->vector];
+}
+
 static void info_fill(siginfo_t *info, const struct exo_context *at, const struct _fpstate *vector)
 {
     memset(info, 0, sizeof(*info));
-    info->si_signo = fault_signal[at->vector];
+    info->si_signo = signal_of(at);
     info->si_addr = (void *)at->rip;
     switch (at->vector) {
     case PAGE:
         info->si_addr = (void *)at->address;
+        if (info->si_signo == SIGBUS) {
+            info->si_code = BUS_ADRERR;
+            break;
+        }
         info->si_code = (at->error & ERROR_PRESENT) != 0 ||
                                 regions_find(&mem_regions, at->address) != NULL
                             ? SEGV_ACCERR
@@ -151,7 +162,7 @@ bool signal_fault(struct exo_context *context)
      * reported, not handled. */
     if (context->vector >= 32 || libos_nesting != 0)
         return false;
-    int signal = fault_signal[context->vector];
+    int signal = signal_of(context);
     if (signal == 0 || !signal_is_handled(signal) ||
         (thread_current->signals_blocked & signal_bit(signal)) != 0)
         return false;

@@ -39,6 +39,18 @@ int mem_madvise(uint64_t address, uint64_t length, int advice);
 /* Whether a part of the range, in the area of mmap(), is not mapped. */
 bool mem_has_hole(uint64_t address, uint64_t length);
 
+/*
+ * The parent may want memory back (EXO_RECLAIM). Pages of zeros and empty page tables are given without the
+ * program's help. When that is not enough, a thread that waits here hears how many pages are still wanted, and by
+ * which tick: it gives up what it can best do without (munmap(), MADV_DONTNEED) and calls again. Past that tick pages
+ * are taken by force, from the address of mem_spare() on, else from the lowest that mmap() gave; touching one is a SIGBUS.
+ */
+void mem_spare(const void *address);
+uint64_t mem_reclaim_wait(uint64_t *deadline);
+/* What was taken, run by run; false when there is no more. From then on the program knows: the pages of the run are
+ * fresh ones, zeros, when they are touched again. */
+bool mem_lost(uint64_t *start, uint64_t *bytes);
+
 /* What the program uses: frames mapped by demand, tables, regions. */
 struct mem_usage {
     uint64_t frames, tables, regions, faults;
