@@ -162,6 +162,12 @@ int frame_take(uint32_t count, unsigned align, uint64_t wanted, frame_t *first)
     return error;
 }
 
+void frame_untake(frame_t first, uint32_t count)
+{
+    span_release(first.number, first.number + count);
+    frames_free += count;
+}
+
 void frame_release(frame_t frame)
 {
     struct frame *entry = frame_entry(frame);

@@ -74,6 +74,8 @@ void frame_reserve(uint32_t first, uint32_t count);
  * The frames come back OWNED by `owner` and on no list yet: frame_own() puts them there.
  * 0, or -EXO_E_NO_FRAMES, -EXO_E_RANGE. Contents are whatever was there. */
 int frame_take(uint32_t count, unsigned align, uint64_t wanted, frame_t *first);
+/* Gives a run, or the end of one, back that frame_take() gave and nobody owned since. */
+void frame_untake(frame_t first, uint32_t count);
 /* Back to the free frames; must be on no list, without rights and pins. */
 void frame_release(frame_t frame);
 

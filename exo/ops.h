@@ -10,7 +10,7 @@
 EXO_OPS(EXO_X)
 #undef EXO_X
 
-/* Cancelled between steps: what ALLOC took and did not hand over yet goes back. */
+/* Ended between steps: what ALLOC took and did not hand over yet goes back. */
 void op_alloc_cancel(struct plan *plan, struct op *op);
 /* The child goes on with what it has left. */
 void op_reclaim_cancel(struct plan *plan, struct op *op);

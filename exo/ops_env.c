@@ -112,6 +112,7 @@ int op_env_kill(struct plan *plan, struct op *op)
         return -EXO_E_HANDLE;
     if (op->step[0]++ == 0)
         op->result[0] = child->frames_used;
+    op->result[1] = child->frames_limit; /* its children's included, when the last step comes */
     if (!env_destroy_step(child))
         return OP_AGAIN;
     handle_drop(&plan->env->handles[op_handle(op) & 0xffff]); /* its only one: ENV handles are not copied */

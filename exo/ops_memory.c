@@ -46,7 +46,7 @@ int op_alloc(struct plan *plan, struct op *op)
     env->frames_reserved -= done;
     plan->reserved -= done;
     env->frames_used += done;
-    op->step[0] = end;
+    op->result[1] = op->step[0] = end;
     return end == count ? 0 : OP_AGAIN;
 }
 
@@ -62,23 +62,13 @@ static int check_idle(const struct env *env, uint64_t first, uint64_t count)
     return error;
 }
 
-/* Nothing of a run that failed stays, unless the program has taken hold of a frame meanwhile whose number it guessed:
- * that one is its own. */
+/* What came on the program's list is its own and stays; giving it back could take more than a step. */
 void op_alloc_cancel(struct plan *plan, struct op *op)
 {
-    struct env *env = plan->env;
-    if (!op->step[1])
-        return;
-    for (uint64_t i = 0; i < op->cell.arg[0]; i++) {
-        frame_t frame = {(uint32_t)(op->result[0] + i)};
-        if (i < op->step[0]) {
-            if (check_idle(env, frame.number, 1))
-                continue;
-            frame_disown(env, frame);
-            env_uncharge(env, 1);
-        }
-        frame_release(frame);
-    }
+    (void)plan;
+    if (op->step[1])
+        frame_untake((frame_t){(uint32_t)(op->result[0] + op->step[0])},
+                     (uint32_t)(op->cell.arg[0] - op->step[0]));
 }
 
 int op_free(struct plan *plan, struct op *op)

@@ -35,13 +35,14 @@ int64_t env_credit(struct env *env, uint64_t now)
     /* The caller's idea of now may be older than that of the one before. */
     uint64_t passed = now > env->credit_at ? now - env->credit_at : 0;
     int64_t share = (int64_t)(passed / EXO_CPU_SLOTS * env->cpu_slots);
-    int64_t most = (int64_t)(core_this()->slot_ticks * env->cpu_slots);
+    int64_t slot = (int64_t)core_this()->slot_ticks, most = slot * env->cpu_slots;
+    int64_t least = most > 0 ? -most : -slot; /* who has no slots remembers what he owes, too */
     env->credit_at += passed;
     env->credit += share;
     if (env->credit > most)
         env->credit = most;
-    if (env->credit < -most)
-        env->credit = -most;
+    if (env->credit < least)
+        env->credit = least;
     return env->credit;
 }
 

@@ -161,11 +161,10 @@ void child_start(struct child *child)
 bool child_reap(struct child *child)
 {
     struct plan_buffer buffer;
-    uint64_t before = PLAN_INFO->frames_limit;
     struct plan *plan = plan_begin(&buffer);
-    plan_env_kill(plan, handle_number(child->env));
+    struct env_kill_refs kill = plan_env_kill(plan, handle_number(child->env));
     int error = plan_run(plan);
-    uint64_t back = PLAN_INFO->frames_limit - before, frames = child->program->frames;
+    uint64_t back = plan_value(plan, kill.limit), frames = child->program->frames;
     if (child->reclaim.ended && !plan_run_error(&child->reclaim))
         frames -= child->reclaimed[1].value; /* came back before */
     if (error)

@@ -116,6 +116,17 @@ static long place_choose(uint64_t address, uint64_t length, int flags)
     return (long)address;
 }
 
+/* What lies behind a file's end in its last page is zero there, or not to be seen: in the archive the next header
+ * follows. Large files are shown as they lie all the same, because a copy of them could be too dear. */
+#define SHOWN_BYTES (1ull << 20)
+#define HEADER_BYTES 512u
+
+static bool tail_clean(uint64_t file_size, uint64_t length)
+{
+    uint64_t in_page = (file_size + HEADER_BYTES - 1) / HEADER_BYTES * HEADER_BYTES & PAGE_MASK;
+    return in_page == 0 || length <= (file_size & ~PAGE_MASK) || file_size > SHOWN_BYTES;
+}
+
 long mem_mmap(uint64_t address, uint64_t length, int prot, int flags, const void *file_bytes,
               uint64_t file_size)
 {
@@ -125,7 +136,7 @@ long mem_mmap(uint64_t address, uint64_t length, int prot, int flags, const void
         return -ENOMEM;
     length = (length + PAGE_MASK) & ~PAGE_MASK;
     bool fixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) != 0;
-    if (file_bytes != NULL && (prot & PROT_WRITE) == 0 && !fixed)
+    if (file_bytes != NULL && (prot & PROT_WRITE) == 0 && !fixed && tail_clean(file_size, length))
         return (long)file_bytes; /* frozen, readable, and nobody else's */
     uint8_t perm = perm_of(prot);
     if (!regions_room() || !memory_there(length, perm, flags))

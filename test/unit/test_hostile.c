@@ -361,6 +361,49 @@ START_TEST(credit_is_a_limit)
 }
 END_TEST
 
+/* Whoever has no slots and lives on offered ones owes for them as well, when he gets some. */
+START_TEST(debt_without_slots)
+{
+    compete();
+    uint64_t slot = core_this()->slot_ticks;
+    ck_assert_uint_eq(friend->cpu_slots, 0);
+    (void)host_syscall(neighbour, 0, EXO_NEVER - 1, EXO_NEVER);
+    ck_assert_ptr_eq(host_syscall(env, host_built(env), EXO_NEVER - 1, host_now + 3 * slot), friend);
+    host_now += 2 * slot;
+    (void)host_leave();
+    ck_assert_int_eq(env_credit(friend, host_now), -(int64_t)slot);
+}
+END_TEST
+
+/* An ALLOC that ends in the middle: the rest goes back at once, what was handed over is told. */
+START_TEST(alloc_ends_in_the_middle)
+{
+    for (uint32_t work = 1; work < 20; work++) {
+        uint32_t used = env->frames_used, free = frames_free;
+        host_plan(env, EXO_PLAN_QUIET);
+        header_work(env, work);
+        struct exo_op *op = host_op(env, EXO_ALLOC);
+        op->arg[0] = 200, op->arg[2] = EXO_ANY;
+        host_enter(env);
+        const struct exo_completion *completion = host_completion(env);
+        uint32_t got = work * 16 < 200 ? work * 16 : 200;
+        ck_assert_int_eq(completion->status, got < 200 ? -EXO_E_WORK : 0);
+        ck_assert_uint_eq(completion->more, got);
+        ck_assert_uint_eq(env->frames_used, used + got);
+        ck_assert_uint_eq(frames_free, free - got);
+        host_check();
+        uint64_t first = completion->result;
+        while (host_completion(env)) {
+        }
+        host_plan(env, EXO_PLAN_QUIET);
+        op = quiet(env, EXO_FREE, 0);
+        op->arg[0] = first, op->arg[1] = got;
+        ck_assert_int_eq(host_enter(env), 0);
+        ck_assert_uint_eq(frames_free, free);
+    }
+}
+END_TEST
+
 /* A crowd of timers costs their owner's time, not that of who runs. */
 START_TEST(timers_in_their_owners_time)
 {
@@ -404,6 +447,8 @@ int main(void)
     tcase_add_test(tests, yield_behind_the_end);
     tcase_add_test(tests, credit_is_a_limit);
     tcase_add_test(tests, timers_in_their_owners_time);
+    tcase_add_test(tests, debt_without_slots);
+    tcase_add_test(tests, alloc_ends_in_the_middle);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -172,7 +172,7 @@ struct exo_completion {
 
 #define EXO_OPS(X)                                                                               \
     X(3, NOP, nop, NONE, WORD, ZERO, ZERO, ZERO, ZERO, WORD, ZERO, ZERO, ZERO)                   \
-    X(4, ALLOC, alloc, NONE, COUNT, SMALL, WORD, ZERO, ZERO, FRAME, ZERO, ZERO, ZERO)            \
+    X(4, ALLOC, alloc, NONE, COUNT, SMALL, WORD, ZERO, ZERO, FRAME, WORD, ZERO, ZERO)            \
     X(5, FREE, free, NONE, FRAME, COUNT, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO)               \
     X(6, GIVE, give, ENV, FRAME, COUNT, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO)                \
     X(7, FREEZE, freeze, NONE, ADDR, COUNT, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO)            \
@@ -192,7 +192,7 @@ struct exo_completion {
     X(21, ENV_CREATE, env_create, NONE, FRAME, COUNT, SMALL, ZERO, ZERO, HANDLE, ZERO, ZERO, ZERO) \
     X(22, ENV_RINGS, env_rings, ENV, FRAME, FRAME, COUNT, FRAME, COUNT, ZERO, ZERO, ZERO, ZERO)  \
     X(23, ENV_START, env_start, ENV, WORD, WORD, WORD, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO)       \
-    X(24, ENV_KILL, env_kill, ENV, ZERO, ZERO, ZERO, ZERO, ZERO, WORD, ZERO, ZERO, ZERO)         \
+    X(24, ENV_KILL, env_kill, ENV, ZERO, ZERO, ZERO, ZERO, ZERO, WORD, WORD, ZERO, ZERO)         \
     X(25, ENV_WAIT, env_wait, ENV, ZERO, ZERO, ZERO, ZERO, ZERO, WORD, WORD, WORD, ZERO)         \
     X(26, ENV_READ, env_read, ENV, WORD, BUF, ZERO, ZERO, ZERO, BUF, ZERO, ZERO, ZERO)           \
     X(27, ENV_EXIT, env_exit, NONE, WORD, WORD, WORD, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO)        \
@@ -234,7 +234,7 @@ enum exo_code {
  *
  * ALLOC(count, align, wanted)  Takes `count` consecutive free frames, zeroed,
  *   aligned to 1 << align frames; `wanted` names the first or is EXO_ANY.
- *   Result: the first. QUOTA, NO_FRAMES (no such run), RANGE (align > 10, more than 1024
+ *   Results: the first, how many: all, unless it ended with WORK or CANCELLED; those are the caller's. QUOTA, NO_FRAMES (no such run), RANGE (align > 10, more than 1024
  *   frames, `wanted` not aligned or with more than 16 frames).
  * FREE(frame, count)           Gives owned frames back. BUSY if one is mapped or pinned.
  * GIVE(child; frame, count)    Moves owned frames, and their charge, to a child (not 0).
@@ -288,7 +288,7 @@ enum exo_code {
  * ENV_START(child; rip, rsp, rdi)  Lets it run. STATE if it has no rings or runs already;
  *   RANGE for addresses outside user space.
  * ENV_KILL(child)              Ends it with everything it has; parks while frames are
- *   walked. Its frames and quota return. Result: frames returned. The handle goes with it.
+ *   walked. Its frames and quota return. Results: frames, and frames of the limit that returned. The handle goes with it.
  * ENV_WAIT(child)              Parks until it has stopped. Results: why (EXO_STOP_...), and
  *   the two words that go with it. FULL: 16 operations wait for it already.
  * ENV_READ(child; address, buffer)  Copies memory of a stopped child into an owned buffer of at most

@@ -293,10 +293,14 @@ static inline struct op_ref plan_env_start(struct plan *plan, struct handle_ref 
     return PLAN_OP_REF(plan);
 }
 
-static inline struct word_ref plan_env_kill(struct plan *plan, struct handle_ref child)
+struct env_kill_refs {
+    struct word_ref frames, limit; /* that came back */
+};
+
+static inline struct env_kill_refs plan_env_kill(struct plan *plan, struct handle_ref child)
 {
     plan_handle(plan_op(plan, EXO_ENV_KILL), child);
-    return (struct word_ref){ plan_result_of(plan, 0) };
+    return (struct env_kill_refs){ { plan_result_of(plan, 0) }, { plan_result_of(plan, 1) } };
 }
 
 struct reclaim_refs {

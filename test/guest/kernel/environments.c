@@ -260,7 +260,7 @@ static void killed(void)
         struct plan *plan = plan_begin(&buffer);
         plan_unordered(plan, true);
         struct env_wait_refs wait = plan_env_wait(plan, handle_number(child.env));
-        struct word_ref kill = plan_env_kill(plan, handle_number(child.env));
+        struct word_ref kill = plan_env_kill(plan, handle_number(child.env)).frames;
         OK(plan_run(plan));
         CHECK(plan_value(plan, wait.reason) == EXO_STOP_KILLED);
         CHECK(plan_value(plan, kill) > 50 && plan_value(plan, kill) <= CHILD_QUOTA);

@@ -25,7 +25,7 @@ static void one_plan(void)
         struct op_ref tabled = plan_table(plan, env, table, SPARE, spoil == 0 ? 3 : 2);
         uint64_t steps = plan_bit(given) | plan_bit(tabled);
         plan_after(plan, steps, EXO_START_SOME);
-        struct word_ref kill = plan_env_kill(plan, env);
+        struct word_ref kill = plan_env_kill(plan, env).frames;
         int error = plan_run(plan);
         CHECK(error == (spoil == 0 ? 0 : -EXO_E_NO_TABLE));
         if (spoil == 0) {

@@ -84,18 +84,20 @@ static void alloc_quota(void)
     CHECK(account_used() == used);
 }
 
-/* Out of work in the middle: nothing of it stays. */
+/* Out of work in the middle: what was ready is there, and said to be. */
 static void alloc_work(void)
 {
     struct plan_buffer buffer;
     uint64_t used = account_used();
     struct plan *plan = plan_begin(&buffer);
-    plan_alloc(plan, FULL_RUN, 0);
+    struct frame_ref frame = plan_alloc(plan, FULL_RUN, 0);
     plan_work(plan, 2);
     CHECK(plan_run(plan) == -EXO_E_WORK);
+    CHECK(plan->results[0].more == 32 && account_used() == used + 32);
+    frames_give_back(plan_value(plan, frame), 32);
     CHECK(account_used() == used);
     plan = plan_begin(&buffer);
-    struct frame_ref frame = plan_alloc(plan, FULL_RUN, 0);
+    frame = plan_alloc(plan, FULL_RUN, 0);
     plan_work(plan, 3);
     OK(plan_run(plan));
     frames_give_back(plan_value(plan, frame), FULL_RUN);

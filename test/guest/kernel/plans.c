@@ -54,7 +54,7 @@ static void refused(void)
         { { .code = EXO_NOP, .uses = 1, .after = 1, .arg = { EXO_REF(1, 0, 0) } }, EXO_E_EDGE },
         { { .code = EXO_NOP, .uses = 1, .arg = { EXO_REF(0, 0, 0) } }, EXO_E_EDGE },
         { { .code = EXO_NOP, .uses = 1, .after = 1, .arg = { EXO_REF(0, 4, 0) } }, EXO_E_EDGE },
-        { { .code = EXO_NOP, .uses = 1, .after = 1, .arg = { EXO_REF(0, 1, 0) } }, EXO_E_TYPE },
+        { { .code = EXO_NOP, .uses = 1, .after = 1, .arg = { EXO_REF(0, 2, 0) } }, EXO_E_TYPE },
         { { .code = EXO_TIMER, .uses = 1, .after = 1, .arg = { EXO_REF(0, 0, 0) } }, EXO_E_TYPE },
         { { .code = EXO_FREE, .uses = 2, .after = 1, .arg = { 1, EXO_REF(0, 0, 0) } }, EXO_E_TYPE },
         { { .code = EXO_ALLOC, .arg = { 0 } }, EXO_E_RANGE },
