@@ -13,7 +13,7 @@ import threading
 from pathlib import Path
 from types import SimpleNamespace
 
-from xo.bench import figures as of_figures, flame, gate, host, page, rates, suite_boot, suite_micro
+from xo.bench import counting, figures as of_figures, flame, gate, host, page, rates, suite_boot, suite_micro
 from xo.bench.subjects import Own
 from xo.testing import limit
 
@@ -169,6 +169,16 @@ def test_gate_judges(t):
         t.equal(gate.judge(_figures(("http", "x: insns -rep", "linux", [1]))), [], "Linux has no budget")
     finally:
         gate.budgets = real
+
+
+def test_counts_until_undisturbed(t):
+    """Runs that something disturbed are dearer: more of them, until the median is not one of those."""
+    for runs, made, expected in ((3, [100, 100.9, 300], 3), (3, [100, 200, 300, 100.1, 100.2], 5), (1, [100], 1),
+                                 (3, list(range(100, 200, 5)), 9)):
+        done = []
+        while counting.more(done, runs):
+            done.append(made[len(done)])
+        t.equal(len(done), expected, str(made))
 
 
 def test_ratios_that_the_spread_swallows(t):
