@@ -81,11 +81,6 @@ static void mutate_cell(unsigned cell)
             mutate_word(cell, offset, 8);
 }
 
-static uint32_t handle_for(uint8_t kind)
-{
-    return kind == K_ENV ? 4 | 7 << 16 : kind == K_QUEUE ? 3 : kind == K_CONSOLE ? 2 : kind == K_MACHINE;
-}
-
 static uint64_t constant_for(uint8_t kind)
 {
     return kind == K_COUNT || kind == K_PERM ? 1 : kind == K_HANDLE ? 2 : 0;
@@ -111,7 +106,7 @@ static void plan_make(uint8_t code, unsigned flags)
     for (unsigned i = 0; i <= SOURCES; i++) {
         struct exo_op *op = &good[1 + i];
         op->code = i < SOURCES ? sources[i] : code;
-        op->handle = handle_for(op_infos[op->code].handle);
+        op->handle = world_handle(op_infos[op->code].handle);
         for (unsigned k = 0; k < 5; k++)
             op->arg[k] = constant_for(op_infos[op->code].arg[k]);
         op->after = i ? (1ull << i) - 1 : 0;

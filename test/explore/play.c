@@ -47,22 +47,16 @@ static uint64_t fitting(uint8_t kind)
 
 static uint32_t fitting_handle(uint8_t kind)
 {
-    switch (kind) {
-    case K_ENV: return next() % 2 ? 4 | 7 << 16 : 0;
-    case K_QUEUE: return 3;
-    case K_CONSOLE: return 2;
-    case K_MACHINE: return 1;
-    default: return 0;
-    }
+    return kind == K_ENV && next() % 2 ? EXO_SELF : world_handle(kind);
 }
 
 static uint8_t code_next(void)
 {
     static const uint8_t likely[] = {EXO_NOP, EXO_FREE, EXO_ALLOC, EXO_TIMER, EXO_CANCEL, EXO_ENV_WAIT,
                                      EXO_NET_RX, EXO_NET_TX, EXO_RECLAIM, EXO_NOP, EXO_TIMER,
-                                     EXO_CANCEL, EXO_ENV_CREATE, EXO_YIELD, EXO_ENV_KILL, EXO_RECLAIM_WAIT};
+                                     EXO_CANCEL, EXO_ENV_CREATE, EXO_YIELD, EXO_ENV_KILL, EXO_RECV};
     unsigned byte = next();
-    return byte < 160 ? likely[byte % sizeof likely] : (uint8_t)(EXO_NOP + byte % 42);
+    return byte < 160 ? likely[byte % sizeof likely] : (uint8_t)(EXO_NOP + byte % (EXO_CODE_END - EXO_NOP));
 }
 
 static void refer(struct exo_op *op, unsigned index)

@@ -237,7 +237,15 @@ static void clear_results(struct ref_op *op)
 
 static bool has_hook(const struct ref_op *op)
 {
-    return op->cell.code == EXO_ALLOC || op->cell.code == EXO_RECLAIM || op->cell.code == EXO_NET_RX || op->cell.code == EXO_NET_TX;
+    switch (op->cell.code) {
+    case EXO_ALLOC:
+    case EXO_RECLAIM:
+    case EXO_NET_RX:
+    case EXO_NET_TX:
+    case EXO_SEND:
+    case EXO_RECV: return true;
+    default: return false;
+    }
 }
 
 /* Gives back what it holds. */
@@ -375,8 +383,10 @@ static enum outcome behave(struct ref *ref, struct ref_plan *plan, struct ref_op
     case EXO_ENV_KILL: kill(ref); return DONE;
     case EXO_CANCEL: *status = cancel(ref, plan, op); return DONE;
     case EXO_RECLAIM: return reclaim(ref, plan, op);
-    case EXO_ENV_WAIT: return park(ref, op, REF_EVENT);
-    case EXO_RECLAIM_WAIT: return park(ref, op, REF_EVENT);
+    case EXO_ENV_WAIT:
+    case EXO_RECLAIM_WAIT:
+    case EXO_SEND:
+    case EXO_RECV:
     case EXO_NET_RX: return park(ref, op, REF_EVENT);
     case EXO_NET_TX:
         if (argument(plan, op, 2) & 1 && !ref->room)

@@ -21,7 +21,8 @@ static bool is(const char *kind, const char *name) { return !strcmp(kind, name);
 
 static bool waits(uint8_t code)
 {
-    return code == EXO_TIMER || code == EXO_ENV_WAIT || code == EXO_NET_RX || code == EXO_RECLAIM_WAIT;
+    return code == EXO_TIMER || code == EXO_ENV_WAIT || code == EXO_NET_RX || code == EXO_RECLAIM_WAIT ||
+           code == EXO_RECV;
 }
 
 static bool takes_more(uint8_t code) { return code == EXO_NET_TX; }

@@ -5,7 +5,7 @@
  * structure at a fixed address, so that a state can be put aside and taken back by copying it.
  *
  * What the pretended operations do: NOP gives its argument; FREE fails if the number is odd; ALLOC takes 16
- * frames a step; TIMER and CANCEL are as they are; ENV_WAIT, RECLAIM_WAIT and NET_RX park until world_event(), RECLAIM does until then or its deadline; NET_TX
+ * frames a step; TIMER and CANCEL are as they are; ENV_WAIT, RECLAIM_WAIT, NET_RX, SEND and RECV park until world_event(), RECLAIM does until then or its deadline; NET_TX
  * goes to a device, which keeps it when it is cancelled, and waits for room there before if bit 0 of arg[2] is set;
  * ENV_KILL ends whatever parked first of all that wait for an event, or wakes it if it waits for room;
  * all others end well at once.
@@ -28,7 +28,7 @@ struct world {
     struct exo_control control;
     struct exo_info info;
     struct exo_completion cq[WORLD_RING];
-    struct list parked; /* ENV_WAIT, RECLAIM_WAIT, NET_RX, and NET_TX without room */
+    struct list parked; /* all that wait for an event, and NET_TX without room */
     uint64_t now, room, undone;
     uint32_t slots; /* bytes of them in use */
     _Alignas(128) char slot[WORLD_SLOTS];
@@ -64,7 +64,8 @@ void world_check(void);
 /* Supplied by whoever uses this: something that must hold does not. */
 _Noreturn void world_failed(const char *text);
 
-/* The handles that the program has: 1 MACHINE, 2 CONSOLE, 3 QUEUE, 4 (generation 7) ENV. */
+/* The handles that the program has: 1 MACHINE, 2 CONSOLE, 3 QUEUE, 4 (generation 7) ENV, 5 SENDER, 6 RECEIVER. */
+uint32_t world_handle(uint8_t kind); /* 0 if there is none of the kind */
 bool world_known(uint32_t handle, const char *kind);
 
 #endif
