@@ -13,6 +13,7 @@ from .subjects import TRAPS
 IDLE_SECONDS = 1.0
 LIMIT = 60      # seconds for one counted load
 NEAR = 0.01     # of an undisturbed run
+EXTRA_SECONDS = 8
 
 # (name of the figure, unit, what of the totals)
 PARTS = [
@@ -78,12 +79,13 @@ def one(running, client, port, options, number, warm=0.3):
     return after - before, [b - a for a, b in zip(watched, watched_after)], seconds, result
 
 
-def more(values, runs):
-    """Whether another run is needed. What disturbs one adds instructions; so there are `runs`, and more (three
-    times as many at most) until the median is one of the undisturbed."""
+def more(values, runs, seconds=0.0):
+    """Whether another run is needed. What disturbs one adds instructions; so there are `runs`, and more until
+    the median is one of the undisturbed: three times as many at most, and none that would take long."""
     if len(values) < runs:
         return True
-    return 2 < runs and len(values) < 3 * runs and statistics.median(values) > (1 + NEAR) * min(values)
+    return 2 < runs and len(values) < 3 * runs and seconds < EXTRA_SECONDS and (
+        statistics.median(values) > (1 + NEAR) * min(values))
 
 
 def measure(figures, suite, name, running, client, port, options, unit, number, runs=3, scale=1):
@@ -95,7 +97,8 @@ def measure(figures, suite, name, running, client, port, options, unit, number, 
         parts.append((TRAPS, "", lambda totals: totals.iret))
     values = {}
     errors, why = 0, ""
-    while more(values.get(parts[0][0], []), runs):
+    began = time.monotonic()
+    while more(values.get(parts[0][0], []), runs, time.monotonic() - began):
         totals, watched, seconds, result = one(running, client, port, options, number)
         done = result["done"] / scale
         errors += result["errors"]
