@@ -12,6 +12,24 @@ static unsigned count_until_refused(struct exo_op op, int *error)
     return count;
 }
 
+/* Handles in a child's table, until it is full; the child's memory is this program's problem. */
+static void handles(void)
+{
+    struct plan_buffer buffer;
+    struct plan *plan = plan_begin(&buffer);
+    int error = 0;
+    struct handle_ref child = plan_env_create(plan, plan_alloc(plan, EXO_ENV_FRAMES, 0), EXO_ENV_FRAMES, 0);
+    holds("a child", plan_run(plan) == 0);
+    uint32_t number = (uint32_t)plan_value(plan, child);
+    unsigned count = count_until_refused((struct exo_op){.code = EXO_CONSOLE_GRANT, .handle = number,
+                                         .arg = {start_info()->console, 'x'}}, &error);
+    refused("handles without end", error, EXO_E_FULL);
+    libos_log("%u handles, then: %s", count, exo_error_text(error));
+    refused("one more handle", run_cell((struct exo_op){.code = EXO_HANDLE_COPY, .handle = number,
+            .arg = {start_info()->console}}), EXO_E_FULL);
+    holds("the child can be ended", run_cell((struct exo_op){.code = EXO_ENV_KILL, .handle = number}) == 0);
+}
+
 static void environments(void)
 {
     unsigned count = 0;
@@ -51,6 +69,7 @@ int main(void)
 {
     int error = 0;
     uint64_t limit = PLAN_INFO->frames_limit;
+    handles();
     environments();
     unsigned taken = count_until_refused((struct exo_op){.code = EXO_ALLOC, .arg = {1, 0, EXO_ANY}}, &error);
     refused("frames without end", error, EXO_E_QUOTA);

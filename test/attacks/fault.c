@@ -55,6 +55,10 @@ static void divide(void)
     static void name(void) { __asm__ volatile(text : : __VA_ARGS__ : "memory", "rax", "rdx", "rcx"); }
 
 static uint64_t table[2];
+static const struct {
+    uint32_t offset;
+    uint16_t selector;
+} gate = {0, 0x28}; /* in a table of selectors without gates */
 
 INSTRUCTION(do_hlt, "hlt", "i"(0))
 INSTRUCTION(do_cli, "cli", "i"(0))
@@ -88,6 +92,27 @@ INSTRUCTION(do_kernel_cs, "push $0x10; push %%rsp; pushfq; push $8; push $0; ire
 INSTRUCTION(do_bad_ds, "mov $0x1000, %%eax; mov %%ax, %%ds", "i"(0))
 INSTRUCTION(do_bad_stack, "mov %0, %%rsp; push %%rax", "r"(NOT_CANONICAL))
 
+INSTRUCTION(do_sysenter, "sysenter", "i"(0))
+INSTRUCTION(do_int_80, "int $0x80", "i"(0))
+INSTRUCTION(do_far_call, "lcall *%0", "m"(gate))
+
+/* SYSCALL as the last instruction that there can be: it returns to an address that is no program's. */
+static void do_syscall_at_end(void)
+{
+    uint64_t page = EXO_USER_END - EXO_PAGE_SIZE;
+    struct plan_buffer buffer;
+    struct plan *plan = plan_begin(&buffer);
+    for (unsigned level = 3; level >= 1; level--)
+        plan_table(plan, env_self(), plan_alloc(plan, 1, 0), page, level);
+    plan_map(plan, env_self(), page, plan_alloc(plan, 1, 0), 1, EXO_READ | EXO_WRITE);
+    if (plan_run(plan))
+        return;
+    ((volatile uint8_t *)page)[EXO_PAGE_SIZE - 2] = 0x0f;
+    ((volatile uint8_t *)page)[EXO_PAGE_SIZE - 1] = 0x05;
+    run_cell((struct exo_op){.code = EXO_PROTECT, .arg = {page, 1, EXO_READ | EXO_EXEC}});
+    __asm__ volatile("jmp *%0" : : "r"(EXO_USER_END - 2), "D"(PLAN_INFO->sq_head), "S"(0), "d"(0) : "memory", "rcx", "r11", "rax");
+}
+
 /* The return address of this function is overwritten from inside it. */
 static __attribute__((noinline)) void smash_stack(void)
 {
@@ -119,7 +144,7 @@ static const struct {
     A(do_mov_dr) A(do_rdmsr) A(do_wrmsr) A(do_lgdt) A(do_lidt) A(do_sgdt) A(do_sidt) A(do_sldt)
     A(do_str) A(do_smsw) A(do_ltr) A(do_invlpg) A(do_wbinvd) A(do_clts) A(do_swapgs) A(do_xsetbv)
     A(do_sysret) A(do_ud2) A(do_int_timer) A(do_int_fault) A(do_kernel_cs) A(do_bad_ds)
-    A(do_bad_stack)
+    A(do_bad_stack) A(do_sysenter) A(do_int_80) A(do_far_call) A(do_syscall_at_end)
 #undef A
 };
 

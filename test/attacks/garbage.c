@@ -52,8 +52,29 @@ static struct exo_op cell(void)
     return op;
 }
 
+/* Entering with every flag that a program can set but TF, which ends nothing in the kernel and all here. */
+static uint64_t enter_with_flags(uint64_t flags)
+{
+    uint64_t after, none = PLAN_INFO->sq_head, zero[2] = {0, 0};
+    __asm__ volatile("lea -128(%%rsp), %%rsp\n\tpushfq\n\torq %[flags], (%%rsp)\n\tpopfq\n\tsyscall\n\t"
+                     "pushfq\n\tpop %[after]\n\tpushq $0x202\n\tpopfq\n\tlea 128(%%rsp), %%rsp"
+                     : [after] "=&b"(after), "+D"(none), "+S"(zero[0]), "+d"(zero[1])
+                     : [flags] "r"(flags)
+                     : "rax", "rcx", "r8", "r9", "r10", "r11", "memory", "cc");
+    return after;
+}
+
+static void flags(void)
+{
+    const uint64_t direction = 1u << 10, nested = 1u << 14, alignment = 1u << 18, identify = 1u << 21;
+    uint64_t kept = direction | alignment | identify;
+    holds("flags are the program's own again, but NT", (enter_with_flags(kept | nested) & (kept | nested)) == kept);
+    holds("and no privilege came with them", (enter_with_flags(3u << 12) & 3u << 12) == 0);
+}
+
 int main(void)
 {
+    flags();
     static struct exo_op cells[EXO_PLAN_MAX + 1];
     uint64_t head = PLAN_INFO->sq_head, size = PLAN_INFO->sq_size;
     holds("behind the head", exo_enter(head - 1, 0, 0) == -EXO_E_RING);

@@ -31,17 +31,34 @@ def _answers(guest):
 
 
 @limit(60)
-@cases("memory", "machine", "tables", "refused", "spoof", "upcalls", "hogs")
+@cases("memory", "machine", "tables", "refused", "spoof", "upcalls", "leftovers", "hogs")
 def test_attack(t, case):
     guest = t.boot(f"{case}.manifest", memory="96M")
     sent, answered = _answers(guest)
     status = guest.wait_exit(30)
     guest.wait_line(r"^victim: intact", 1)
-    for line in guest.lines:
-        t.check("SURVIVED" not in line and "NOT REFUSED" not in line and "DOES NOT HOLD" not in line, line)
+    _refused(t, guest)
     t.equal(status, t.OK, f"exit status (the last lines:\n{guest.tail()})")
     # The last few may be lost in the machine's end.
     t.check(answered > 10 and answered >= sent - 5, f"echo answered {answered} of {sent}")
+
+
+def _refused(t, guest):
+    for line in guest.lines:
+        t.check("SURVIVED" not in line and "NOT REFUSED" not in line and "DOES NOT HOLD" not in line, line)
+
+
+@limit(240)
+def test_arguments(t):
+    """Every argument of every operation, from the operation table; the totals are the test's result."""
+    guest = t.boot("arguments.manifest", memory="96M")
+    sent, answered = _answers(guest)
+    status = guest.wait_exit(30)
+    _refused(t, guest)
+    t.equal(status, t.OK, f"exit status (the last lines:\n{guest.tail()})")
+    beats = [line for line in guest.lines if line.startswith("victim: heartbeat ")]
+    t.check(beats and answered > 10 and answered >= sent - 5, f"{len(beats)} heartbeats; echo answered {answered} of {sent}")
+    return f"{guest.wait_line('^arguments: attacks: (.*)', 1)[1]}; echo answered {answered} of {sent}"
 
 
 def _program_lines(guest, name):

@@ -132,6 +132,38 @@ START_TEST(held_and_ready)
 }
 END_TEST
 
+/* An operation writes over the ring that its own plan came from, and the plan behind it: the first is the kernel's copy already,
+ * the second is what lies there when its turn comes. */
+START_TEST(ring_rewritten_by_its_own_plan)
+{
+    uint32_t handle;
+    struct env *child = host_child(env, 40, 1, 4, &handle);
+    uint64_t frame = child_page(handle), tail = env->cq_tail;
+    memset(frame_memory((frame_t){(uint32_t)frame}), 0xff, EXO_PAGE_SIZE);
+    stop(child);
+    uint64_t first = host_built(env);
+    host_plan(env, EXO_PLAN_QUIET);
+    struct exo_op *op = quiet(env, EXO_ENV_READ, handle);
+    op->arg[0] = 0x400000;
+    op->arg[1] = EXO_BUF(env->sq_frame, 0, EXO_PAGE_SIZE);
+    op = host_op(env, EXO_NOP);
+    op->arg[0] = 77, op->after = 1;
+    host_plan(env, EXO_PLAN_QUIET);
+    host_op(env, EXO_NOP);
+    ck_assert_uint_le((first & (env->sq_size - 1)) + 5, EXO_PAGE_SIZE / 64); /* all of them lie in that frame */
+    ck_assert_int_ge(host_enter(env), 1);
+    const struct exo_completion *completion = host_completion(env);
+    while (completion->operation != 1) /* ENV_READ's result, which is not QUIET's business, may come first */
+        completion = host_completion(env);
+    ck_assert_uint_eq(completion->result, 77);
+    completion = host_completion(env);
+    ck_assert_uint_eq(completion->operation, EXO_PLAN_SELF);
+    ck_assert_int_lt(completion->status, 0);
+    ck_assert_uint_gt(env->cq_tail, tail);
+    host_check();
+}
+END_TEST
+
 /* CPU slots of a program that dies with its parent go to whoever is left. */
 START_TEST(slots_of_a_tree)
 {
@@ -437,6 +469,7 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, NULL);
     tcase_add_test(tests, yield_to_a_child_that_goes);
     tcase_add_test(tests, held_and_ready);
+    tcase_add_test(tests, ring_rewritten_by_its_own_plan);
     tcase_add_test(tests, slots_of_a_tree);
     tcase_add_test(tests, queue_ends_under_the_walker);
     tcase_add_test(tests, waiters_are_few);
