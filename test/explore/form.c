@@ -160,6 +160,8 @@ static void largest(void)
     mutate_word(64, 8, 8);
     mutate_word(63, 8, 8);
     mutate_word(0, 2, 2);
+    cells += 3; /* there are more cells behind it: one more is still too many */
+    mutate(0, 2, 2, EXO_PLAN_MAX + 1);
 }
 
 int main(void)
