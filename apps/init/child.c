@@ -37,13 +37,13 @@ static uint64_t frames_needed(const struct elf_program *elf, uint64_t archive_pa
     return frames + build_count_tables(&count, LIBOS_START, BASE_PAGES);
 }
 
-void child_check(struct child *child, uint64_t archive_pages)
+void child_check(struct child *child, uint64_t archive_pages, uint64_t more)
 {
     const struct manifest_program *program = child->program;
     const char *problem = elf_read(child->file, child->file_bytes, &child->elf);
     if (problem)
         give_up("%s: not a valid program: %s", program->name, problem);
-    uint64_t needed = frames_needed(&child->elf, program->archive ? archive_pages : 0);
+    uint64_t needed = frames_needed(&child->elf, program->archive ? archive_pages : 0) + more;
     if (needed > program->frames)
         give_up("manifest:%u: %s needs at least %llu KiB to be loaded, and memory says %llu KiB",
                 program->line, program->name, (unsigned long long)needed * 4,
@@ -123,17 +123,20 @@ static void image_build(struct child *child, struct build *build, const void *ar
     check(child, build_share(build, LIBOS_ARCHIVE, archive, pages, EXO_READ), "the archive");
 }
 
+void child_make(struct child *child) { check(child, env_make(child), "its environment"); }
+
 void child_build(struct child *child, const void *archive, uint64_t archive_bytes)
 {
     static uint8_t page[EXO_PAGE_SIZE];
     struct start_info *info = (struct start_info *)(void *)page;
-    check(child, env_make(child), "its environment");
     struct build build = {.env = child->env};
     image_build(child, &build, archive, archive_bytes);
     check(child, build_tables(&build, LIBOS_START, BASE_PAGES), "page tables");
 
     memset(page, 0, sizeof(page));
     start_page_fill(info, child->program, &child->elf, archive_bytes);
+    info->channel_count = child->channel_count;
+    memcpy(info->channel, child->channel, sizeof(info->channel));
     if (child->program->console)
         check(child, grant_console(child->env, child->program->name, &info->console), "its console");
     if (child->program->net.present) {

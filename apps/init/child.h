@@ -4,6 +4,7 @@
 #define INIT_CHILD_H
 
 #include <libos/plan.h>
+#include <libos/start.h>
 #include <stdbool.h>
 
 #include "elf.h"
@@ -15,6 +16,8 @@ struct child {
     size_t file_bytes;
     struct elf_program elf;
     uint32_t env; /* handle */
+    unsigned channel_count; /* ends of channels */
+    struct start_channel channel[START_CHANNELS];
     bool ended, failed;
     /* How it stopped: reason and two words, as ENV_WAIT tells. */
     struct plan_run wait;
@@ -24,10 +27,13 @@ struct child {
     bool reclaim_said;
 };
 
-/* Checks the program's file and whether its memory can hold it; gives up with a message. */
-void child_check(struct child *child, uint64_t archive_pages);
+/* Checks the program's file and whether its memory can hold it and `more` frames; gives up with a message. */
+void child_check(struct child *child, uint64_t archive_pages, uint64_t more);
 
-/* Makes the environment with everything the manifest grants, but for CPU time; not started. */
+/* Makes the environment, with nothing in it yet. */
+void child_make(struct child *child);
+
+/* Fills it with everything the manifest grants, but for CPU time; not started. */
 void child_build(struct child *child, const void *archive, uint64_t archive_bytes);
 
 /* The next `count` CPU slots go to it. */

@@ -58,6 +58,36 @@ int grant_queue(uint32_t env, const struct manifest_net *net, uint32_t *handle)
     return error;
 }
 
+static void end_note(struct child *child, const struct manifest_channel *channel, uint64_t handle,
+                     bool receives)
+{
+    struct start_channel *end = &child->channel[child->channel_count++];
+    memcpy(end->name, channel->name, sizeof(end->name));
+    end->handle = (uint32_t)handle;
+    end->receives = receives;
+    end->places = (uint8_t)channel->places;
+    end->frames = (uint8_t)channel->frames;
+}
+
+/* Init keeps no end, so that each side learns when the other has gone. */
+int grant_channel(const struct manifest_channel *channel, struct child *sender, struct child *receiver)
+{
+    struct plan_buffer buffer;
+    struct plan *plan = plan_begin(&buffer);
+    struct handle_ref env = handle_number(receiver->env);
+    struct frame_ref frame = plan_alloc(plan, 1, 0);
+    plan_give(plan, env, frame, 1);
+    struct channel_refs made = plan_channel_create(plan, env, frame, channel->places, channel->frames);
+    struct handle_ref copy = plan_handle_copy(plan, handle_number(sender->env), made.sender);
+    plan_handle_drop(plan, made.sender);
+    int error = plan_run(plan);
+    if (error)
+        return error;
+    end_note(sender, channel, plan_value(plan, copy), false);
+    end_note(receiver, channel, plan_value(plan, made.receiver), true);
+    return 0;
+}
+
 /* Whose turn a slot is: who is furthest behind its share of those dealt so far. */
 static struct child *slot_next(struct child *children, unsigned count, const unsigned *given,
                                unsigned dealt)

@@ -13,6 +13,9 @@ int grant_queue(uint32_t env, const struct manifest_net *net, uint32_t *handle);
 
 struct child;
 
+/* A channel from one to the other; notes both ends. 0 or minus a kernel error. */
+int grant_channel(const struct manifest_channel *channel, struct child *sender, struct child *receiver);
+
 /* Deals the CPU time slots out as the manifest says, each program's spread over the
  * whole cycle, so that nobody waits for another's slots in a row. Slot 0 stays init's. */
 int grant_slots(struct child *children, unsigned count);

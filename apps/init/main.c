@@ -15,6 +15,7 @@
 
 #include "child.h"
 #include "grant.h"
+#include "manifest_channel.h"
 #include "report.h"
 #include "say.h"
 
@@ -108,6 +109,16 @@ static void reclaim_say(struct child *child)
             (unsigned long long)child->reclaimed[1].value, child->reclaimed[1].more);
 }
 
+static void channels_make(void)
+{
+    for (unsigned i = 0; i < manifest.channel_count; i++) {
+        const struct manifest_channel *channel = &manifest.channel[i];
+        int error = grant_channel(channel, &children[channel->sender], &children[channel->receiver]);
+        if (error)
+            give_up("manifest:%u: channel %s: %s", channel->line, channel->name, exo_error_text(error));
+    }
+}
+
 static void programs_start(void)
 {
     uint64_t bytes = PLAN_INFO->archive_bytes;
@@ -116,8 +127,11 @@ static void programs_start(void)
         struct child *child = &children[i];
         child->program = &manifest.program[i];
         child->file = file_view(child->program->file, child->program->name, &child->file_bytes);
-        child_check(child, (bytes + EXO_PAGE_SIZE - 1) / EXO_PAGE_SIZE);
+        child_check(child, (bytes + EXO_PAGE_SIZE - 1) / EXO_PAGE_SIZE, manifest_channel_frames(&manifest, i));
     }
+    for (unsigned i = 0; i < manifest.count; i++)
+        child_make(&children[i]);
+    channels_make();
     for (unsigned i = 0; i < manifest.count; i++)
         child_build(&children[i], archive, bytes);
     int error = grant_slots(children, manifest.count);

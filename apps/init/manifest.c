@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "manifest_channel.h"
 #include "manifest_net.h"
 #include "words.h"
 
@@ -234,6 +235,13 @@ static bool parse_net(struct parse *parse)
     return other ? fail(parse, "%s is also %s's, in line %u", reason, other->name, other->line) : true;
 }
 
+static bool parse_channel(struct parse *parse)
+{
+    char reason[CHANNEL_REASON];
+    return manifest_channel_parse(parse->manifest, parse->word, parse->count, parse->line, reason) ||
+           fail(parse, "%s", reason);
+}
+
 /* What a line can start with. */
 static const struct word_rule {
     const char *word;
@@ -255,6 +263,7 @@ static const struct word_rule {
     {"publish", parse_publish, 3, 3, true, true},
     {"expect", parse_expect, 2, 3, true, false},
     {"include", parse_include, 2, 4, false, true},
+    {"channel", parse_channel, 6, 10, false, true},
     {"end-when", parse_end_when, 2, MANIFEST_WORDS, false, true},
 };
 
@@ -284,7 +293,8 @@ static bool parse_line(struct parse *parse)
 static bool parse_whole(struct parse *parse)
 {
     struct manifest *manifest = parse->manifest;
-    if (!manifest_complete(manifest, parse->error))
+    if (!manifest_complete(manifest, parse->error) ||
+        !manifest_channels_resolve(manifest, parse->error))
         return false;
     parse->line = parse->end_line;
     for (unsigned i = 0; i < parse->end_count; i++) {

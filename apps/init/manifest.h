@@ -19,6 +19,8 @@
 #define MANIFEST_BYTES 65536u  /* of the whole text */
 #define MANIFEST_CHILDREN 60u  /* programs that programs may start */
 #define MANIFEST_SLOTS 32u     /* CPU time slots in the cycle */
+#define MANIFEST_CHANNELS 32u
+#define MANIFEST_ENDS 8u       /* of channels, in one program */
 
 enum manifest_expect {
     EXPECT_RUN,   /* keeps running; ending with status 0 is fine too */
@@ -54,10 +56,18 @@ struct manifest_program {
     uint32_t seen;       /* words used so far, to refuse a second one */
 };
 
+struct manifest_channel {
+    char name[MANIFEST_NAME], from[MANIFEST_NAME], to[MANIFEST_NAME]; /* its own; of programs */
+    unsigned line;
+    unsigned sender, receiver; /* index in program[] */
+    unsigned places, frames;   /* messages; frames in one */
+};
+
 struct manifest {
-    unsigned count;
+    unsigned count, channel_count;
     bool end_when;       /* some programs have `ends`; otherwise all must end */
     struct manifest_program program[MANIFEST_PROGRAMS];
+    struct manifest_channel channel[MANIFEST_CHANNELS];
 };
 
 struct manifest_error {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../../apps/init/manifest.h"
+#include "../../apps/init/manifest_channel.h"
 #include "../../apps/init/words.h"
 
 static struct manifest manifest;
@@ -212,11 +213,43 @@ START_TEST(noise)
 }
 END_TEST
 
+START_TEST(channels)
+{
+    ck_assert_msg(parse("channel full from a to b places 8 frames 2\n"
+                        "program a\n memory 1M\nprogram b\n memory 1M\n"
+                        "channel back from b to a\n"), "%u: %s", error.line, error.text);
+    ck_assert_uint_eq(manifest.channel_count, 2);
+    const struct manifest_channel *c = manifest.channel;
+    ck_assert_str_eq(c[0].name, "full");
+    ck_assert(c[0].sender == 0 && c[0].receiver == 1 && c[0].places == 8 && c[0].frames == 2);
+    ck_assert(c[1].sender == 1 && c[1].receiver == 0 && c[1].places == 16 && c[1].frames == 0);
+    ck_assert_uint_eq(manifest_channel_frames(&manifest, 1), 17);
+    ck_assert_uint_eq(manifest_channel_frames(&manifest, 0), 1);
+#define TWO "program a\n memory 1M\nprogram b\n memory 1M\n"
+    refused(TWO "channel x from a to c", 5, "there is no program \"c\"");
+    refused(TWO "channel x from c to a", 5, "there is no program \"c\"");
+    refused(TWO "channel x from a", 5, "more words");
+    refused(TWO "channel x to a from b", 5, "channel NAME from");
+    refused(TWO "channel X from a to b", 5, "names have");
+    refused(TWO "channel x from a to b places", 5, "channel NAME from");
+    refused(TWO "channel x from a to b places 0", 5, "places must be 1 to 64");
+    refused(TWO "channel x from a to b places 65", 5, "places must be 1 to 64");
+    refused(TWO "channel x from a to b frames 5", 5, "frames must be 0 to 4");
+    refused(TWO "channel x from a to b colour 5", 5, "unknown word");
+    refused(TWO "channel x from a to b\nchannel x from b to a", 6, "there already, in line 5");
+    char text[2000] = TWO;
+    for (unsigned i = 0; i < 9; i++)
+        sprintf(text + strlen(text), "channel c%u from a to b\n", i);
+    refused(text, 13, "more than 8 ends");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("manifest");
     TCase *tests = tcase_create("manifest");
     tcase_add_test(tests, everything);
+    tcase_add_test(tests, channels);
     tcase_add_test(tests, refusals);
     tcase_add_test(tests, bounds);
     tcase_add_test(tests, fitting);

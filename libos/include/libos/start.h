@@ -22,6 +22,15 @@
 
 #define START_MAGIC 0x74726174736f6c62ull
 
+#define START_CHANNELS 8u
+
+struct start_channel { /* an end of a channel */
+    char name[16];     /* as the manifest calls it; NUL-terminated */
+    uint32_t handle;
+    uint8_t receives;  /* 1: the receiving end */
+    uint8_t places, frames, zero;
+};
+
 struct start_info {
     uint64_t magic;      /* START_MAGIC; 0 in the first program */
     char name[32];
@@ -36,6 +45,9 @@ struct start_info {
     uint64_t program_header_count;
     uint64_t entry; /* musl's _start is linked in; this is the ELF entry, for AT_ENTRY */
     uint32_t argc, envc;
+    uint32_t channel_count;
+    uint32_t zero;
+    struct start_channel channel[START_CHANNELS];
     uint32_t strings;       /* offset in this page: argc + envc NUL-terminated strings */
     uint32_t strings_bytes;
 };
