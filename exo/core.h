@@ -2,8 +2,8 @@
 /*
  * A core: everything the kernel keeps per CPU, and the scheduler over it. The
  * kernel runs to completion with interrupts off on one stack a core: every way in
- * (arch/entry.S) saves the program's registers in its struct env and calls
- * one of the functions below; all of them leave through core_leave().
+ * (arch/trap.S) saves the program's registers in its struct env and calls
+ * one of the functions below; all of them leave through core_leave(), but for the crossing that goes straight back.
  */
 #ifndef EXO_CORE_H
 #define EXO_CORE_H
@@ -11,13 +11,13 @@
 #include <stdint.h>
 #include <stdnoreturn.h>
 
+#include "arch/arch.h"
 #include "env.h"
 
 struct core {
     /* First, at fixed offsets: what the entry code touches through GS. */
     struct env *current;  /*  0: whose registers to save; NULL while idle */
     uint64_t stack_top;   /*  8: kernel stack */
-    uint64_t scratch;     /* 16 */
     uint32_t number;
     volatile uint32_t attention; /* an interrupt came: leave the executor soon */
     volatile uint32_t timer_fired, nic_fired;
@@ -46,8 +46,18 @@ extern struct machine machine;
 extern struct core cores[1]; /* one is enough today; nothing else is global per CPU */
 static inline struct core *core_this(void) { return &cores[0]; }
 
-/* Ways in, called by arch/entry.S on the core's stack, interrupts off. */
-noreturn void core_syscall(struct core *core); /* context.rdi, rsi, rdx: exo_enter's */
+/* An interrupt wants the core: leave the executor. */
+static inline bool core_attention(void)
+{
+    if (!core_this()->attention)
+        arch_interrupt_window();
+    return core_this()->attention;
+}
+
+/* Ways in, called by arch/trap.S on the core's stack, interrupts off. */
+/* exo_enter. True: it goes straight back to the program, with context.rax, rip, rflags and rsp, and with its other
+ * registers as they are. False: with its context completed, core_leave() is next. */
+bool core_syscall(uint64_t submit, uint64_t wait_for, uint64_t deadline, struct core *core);
 noreturn void core_fault(struct core *core);   /* context.vector, error, address are set */
 noreturn void core_interrupt(struct core *core); /* from user mode; the handler has run already */
 

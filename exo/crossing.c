@@ -8,70 +8,33 @@
 #include "env.h"
 #include "net/nic.h"
 
-bool core_attention(void)
-{
-    struct core *core = core_this();
-    if (!core->attention)
-        arch_interrupt_window();
-    return core->attention;
-}
-
 uint32_t memory_slot(const void *memory)
 {
     return (uint32_t)(((uint64_t)memory - KERNEL_PHYSMAP) / sizeof(struct op));
 }
 
-/* The program says how far it has read; what it says can only make its own ring look full. */
-bool env_room(const struct env *env)
-{
-    uint64_t head = *(volatile uint64_t *)&env->control->cq_head;
-    return env->cq_tail - head < env->cq_size;
-}
-
-bool env_post(struct env *env, const struct exo_completion *completion)
-{
-    if (!env_room(env))
-        return false;
-    env->cq[env->cq_tail & (env->cq_size - 1)] = *completion;
-    env->cq_tail++;
-    __atomic_store_n(&env->info->cq_tail, env->cq_tail, __ATOMIC_RELEASE);
-    env->completion_event = true;
-    return true;
-}
-
-static void account_show(struct env *env)
-{
-    struct exo_info *info = env->info;
-    info->frames_used = env->frames_used;
-    info->frames_limit = env->frames_limit;
-    info->places = env->places;
-}
-
-static void finish(struct env *env, uint64_t result)
+static inline void finish(struct env *env, uint64_t result)
 {
     env->entering = false;
     env->context.rax = result;
     env->info->sq_head = env->sq_head;
-    account_show(env);
     env->completion_event = false;
-    if (env->cq_tail < env->wait_for && env->state == ENV_RUNNING) {
+    if (env->cq_tail < env->wait_for && env->state == ENV_RUNNING)
         env->state = ENV_WAITING;
-    }
 }
 
-void env_enter(struct env *env)
+void env_enter(struct env *env, uint64_t submit, uint64_t wait_for, uint64_t deadline)
 {
-    env->submit = env->context.rdi;
-    env->wait_for = env->context.rsi;
-    env->deadline = env->context.rdx;
+    env->submit = submit;
+    env->wait_for = wait_for;
+    env->deadline = deadline;
     env->ended_badly = 0;
+    env->entering = true;
     env->info->crossings++;
-    if (!env->control || env->submit - env->sq_head > env->sq_size) {
+    if (submit - env->sq_head > env->sq_size) {
         env->wait_for = 0;
         finish(env, (uint64_t)-EXO_E_RING);
-        return;
     }
-    env->entering = true;
 }
 
 bool env_runnable(const struct env *env)
@@ -119,27 +82,51 @@ static bool take_cells(struct env *env)
     return true;
 }
 
+/* What it waited for may have come. */
+static bool wait_over(struct env *env)
+{
+    if (env->state != ENV_WAITING)
+        return false;
+    if (!list_empty(&env->held))
+        plan_post_held(env);
+    if (env->cq_tail < env->wait_for)
+        return false;
+    env->state = ENV_RUNNING;
+    env->info->wakeups++;
+    env->context.rax = env->ended_badly; /* those that failed meanwhile too */
+    return true;
+}
+
 bool env_continue(struct env *env)
 {
     if (!list_empty(&env->ready) && !run_ready(env))
         return false;
     if (env->entering && !take_cells(env))
         return false;
-    if (env->state == ENV_WAITING) {
-        if (!list_empty(&env->held))
-            plan_post_held(env);
-        if (env->cq_tail < env->wait_for)
-            return false;
-        env->state = ENV_RUNNING;
-        env->info->wakeups++;
-        env->context.rax = env->ended_badly; /* those that failed meanwhile too */
-        account_show(env); /* plans went on while it waited */
-    }
-    return env->state == ENV_RUNNING;
+    return env->state == ENV_RUNNING || wait_over(env);
 }
 
 void env_deadline(struct env *env, uint64_t now)
 {
     if (env->state == ENV_WAITING && env->deadline <= now)
         env->wait_for = 0;
+}
+
+/* Nothing but the caller wants the core, and its earliest timer is not before what the clock is set to. */
+static bool straight_back(const struct core *core, const struct env *env)
+{
+    return !core->attention && !core->nic_fired && list_empty(&core->woken) &&
+           (!env->timers || env->timers->result[0] >= core->armed);
+}
+
+bool core_syscall(uint64_t submit, uint64_t wait_for, uint64_t deadline, struct core *core)
+{
+    struct env *env = core->current;
+    env->from_syscall = true;
+    env_enter(env, submit, wait_for, deadline);
+    if (!env_continue(env) || !straight_back(core, env))
+        return false;
+    nic_flush();
+    env->completion_event = false;
+    return true;
 }

@@ -28,6 +28,7 @@ bool env_charge(struct env *env, uint64_t n)
     if (!account_has(env, n))
         return false;
     env->frames_used += (uint32_t)n;
+    account_show(env);
     return true;
 }
 
@@ -35,6 +36,7 @@ void env_uncharge(struct env *env, uint64_t n)
 {
     ASSERT(n <= env->frames_used);
     env->frames_used -= (uint32_t)n;
+    account_show(env);
     env_account_fell(env);
 }
 
@@ -98,7 +100,7 @@ struct env *env_create(struct env *parent, frame_t first, uint32_t quota, uint16
         parent->children = env;
     }
     env->places = places;
-    env->info->places = places;
+    account_show(env);
     envs[index] = env;
     if (index >= env_end)
         env_end = index + 1;
@@ -151,8 +153,6 @@ void env_start(struct env *env, uint64_t rip, uint64_t rsp, uint64_t argument)
     env->from_syscall = false;
     env->state = ENV_RUNNING;
     env->credit_at = clock_now();
-    env->info->frames_used = env->frames_used; /* true before its first crossing, too */
-    env->info->frames_limit = env->frames_limit;
 }
 
 /* Nobody is there to report how the first program ended. */

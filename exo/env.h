@@ -35,7 +35,7 @@ struct handle {
 };
 
 struct env {
-    /* First, at offset 0: what the entry code touches (arch/entry.S). */
+    /* First, at offset 0: what the entry code touches (arch/trap.S). */
     struct exo_context context; /* user registers while not running */
     uint64_t fs_base, gs_base;
     uint64_t root;          /* physical address of the top page table */
@@ -127,8 +127,8 @@ void env_stop(struct env *env, uint64_t reason, uint64_t word, uint64_t other);
 void env_fault(struct env *env);
 void env_event(struct env *env, unsigned event);
 
-/* Begins a crossing (its arguments are in env->context). */
-void env_enter(struct env *env);
+/* Begins a crossing. */
+void env_enter(struct env *env, uint64_t submit, uint64_t wait_for, uint64_t deadline);
 /* Goes on with whatever it has to do in the kernel: ready plans, cells not taken yet, waiting. True
  * if it can go back to user mode now. */
 bool env_continue(struct env *env);
@@ -136,6 +136,14 @@ bool env_continue(struct env *env);
 bool env_runnable(const struct env *env);
 /* Ends its wait if the deadline has passed. */
 void env_deadline(struct env *env, uint64_t now);
+
+/* Shows the account on the info page: after every change of it. */
+static inline void account_show(const struct env *env)
+{
+    env->info->frames_used = env->frames_used;
+    env->info->frames_limit = env->frames_limit;
+    env->info->places = env->places;
+}
 
 /* The account. Charging fails when used + reserved + n would be beyond the limit. */
 bool env_charge(struct env *env, uint64_t n);

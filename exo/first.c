@@ -119,8 +119,7 @@ struct env *first_create(const struct boot_range *archive, const struct image *i
     grant_handles(env, nic);
     env->frames_limit = env->frames_used + frames_free;
     env->info->frames_total = env->frames_limit;
-    env->info->frames_used = env->frames_used;
-    env->info->frames_limit = env->frames_limit;
+    account_show(env);
     env_start(env, image->entry, EXO_BOOT_STACK, EXO_BOOT_BASE);
     return env;
 }

@@ -111,6 +111,7 @@ static void finish(struct env *env)
         env_end--;
     env->parent->places = (uint16_t)(env->parent->places + env->places + 1);
     env->parent->frames_limit += env->frames_limit;
+    account_show(env->parent);
     env_account_fell(env->parent);
     frame_entry(first)->generation++;
     for (unsigned i = 0; i < EXO_ENV_FRAMES; i++) {

@@ -7,31 +7,29 @@
 
 #include "net/ops_net.h"
 
-/* A first sieve of bits that a constant has not, or rarely has; plan_check.c has the exact ranges. */
+/* For the door's sieve: bits that a constant argument of a kind can't have, or has rarely. plan_check.c has
+ * the exact ranges. EXACT: no bits describe the kind, or it sets the price. */
+#define EXACT 0
 #define FORBIDDEN_ZERO UINT64_MAX
 #define FORBIDDEN_WORD 0
 #define FORBIDDEN_FRAME 0
-#define FORBIDDEN_COUNT 0
+#define FORBIDDEN_COUNT EXACT
 #define FORBIDDEN_ADDR ~(EXO_USER_END >> 1 & ~(uint64_t)(EXO_PAGE_SIZE - 1))
-#define FORBIDDEN_PERM 0
+#define FORBIDDEN_PERM EXACT
 #define FORBIDDEN_BUF 0
 #define FORBIDDEN_TICK 0
 #define FORBIDDEN_SMALL ~(uint64_t)UINT16_MAX
 #define FORBIDDEN_HANDLE ~(uint64_t)UINT32_MAX
-#define COUNTED(kind) (K_##kind == K_COUNT || K_##kind == K_PERM)
+#define BITS(kind) (K_##kind != K_COUNT && K_##kind != K_PERM)
+/* CANCEL is not simple: it can end operations of its own plan. */
+#define SIMPLE(number, h, a, b) \
+    ((K_##h == K_NONE || K_##h == K_ENV) && BITS(a) && BITS(b) && number != EXO_CANCEL)
 
 #define EXO_X(number, NAME, opname, h, a, b, c, d, e, r0, r1, r2, r3)                              \
     [number] = {                                                                                   \
+        .exact = SIMPLE(number, h, a, b) ? number | OP_LOOSE : 0,                                  \
+        .forbidden = {FORBIDDEN_##a, FORBIDDEN_##b},                                               \
         .name = #NAME,                                                                             \
-        .handle = K_##h,                                                                           \
-        .arg = {K_##a, K_##b, K_##c, K_##d, K_##e},                                                \
-        .result = {K_##r0, K_##r1, K_##r2, K_##r3},                                                \
-        .forbidden = {FORBIDDEN_##a, FORBIDDEN_##b, FORBIDDEN_##c, FORBIDDEN_##d, FORBIDDEN_##e},  \
-        .counted = COUNTED(a) || COUNTED(b) || COUNTED(c) || COUNTED(d) || COUNTED(e),             \
-        .waits = number == EXO_TIMER || number == EXO_ENV_WAIT || number == EXO_NET_RX ||         \
-                 number == EXO_RECLAIM_WAIT || number == EXO_RECV,                                 \
-        .more = number == EXO_NET_TX,                                                              \
-        .price = number == EXO_ALLOC ? 0 : -1,                                                         \
         .run = op_##opname,                                                                        \
         .cancel = number == EXO_ALLOC    ? op_alloc_cancel                                         \
                   : number == EXO_NET_RX ? op_net_rx_cancel                                        \
@@ -40,6 +38,14 @@
                   : number == EXO_SEND   ? op_send_cancel                                          \
                   : number == EXO_RECV   ? op_recv_cancel                                          \
                                          : NULL,                                                   \
+        .handle = K_##h,                                                                           \
+        .arg = {K_##a, K_##b, K_##c, K_##d, K_##e},                                                \
+        .result = {K_##r0, K_##r1, K_##r2, K_##r3},                                                \
+        .waits = number == EXO_TIMER || number == EXO_ENV_WAIT || number == EXO_NET_RX ||          \
+                 number == EXO_RECLAIM_WAIT || number == EXO_RECV,                                 \
+        .more = number == EXO_NET_TX,                                                              \
+        .price = number == EXO_ALLOC ? 0 : -1,                                                     \
     },
 
-const struct op_info op_infos[EXO_CODE_END] = {EXO_OPS(EXO_X)};
+const struct op_info op_infos[OP_INFOS] = {EXO_OPS(EXO_X)};
+_Static_assert(EXO_CODE_END <= OP_INFOS, "the sieve looks at six bits of the code");

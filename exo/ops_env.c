@@ -56,6 +56,7 @@ int op_env_create(struct plan *plan, struct op *op)
     env->places = (uint16_t)(env->places - places - 1);
     env->frames_used -= EXO_ENV_FRAMES;
     env->frames_limit -= (uint32_t)quota;
+    account_show(env);
     op->result[0] = handle;
     return 0;
 }

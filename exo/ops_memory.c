@@ -47,6 +47,7 @@ int op_alloc(struct plan *plan, struct op *op)
     plan->reserved -= done;
     env->frames_used += done;
     op->result[1] = op->step[0] = end;
+    account_show(env);
     return end == count ? 0 : OP_AGAIN;
 }
 

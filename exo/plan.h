@@ -31,7 +31,10 @@ enum op_where { WHERE_NONE, WHERE_LIST, WHERE_TIMERS, WHERE_DEVICE };
 #define OP_AGAIN 2 /* one step done; call again */
 
 struct op {
-    struct exo_op cell; /* as submitted; read arguments with op_arg(), which follows references */
+    union {
+        struct exo_op cell; /* as submitted; read arguments with op_arg(), which follows references */
+        uint64_t word[8];
+    };
     union {
         struct {
             uint64_t result[4];
@@ -45,12 +48,19 @@ struct op {
         };
         uint32_t held[14]; /* while parked with a device: what that holds */
     };
-    int32_t status;
-    uint8_t state; /* enum op_state */
+    union {
+        struct {
+            int16_t status;
+            uint8_t state; /* enum op_state */
+            uint8_t where; /* enum op_where */
+        };
+        uint32_t fate; /* all three: OP_FATE(state) with status 0 and WHERE_NONE */
+    };
     uint8_t rank;  /* in the timer heap */
     uint8_t index; /* in its plan */
-    uint8_t where; /* enum op_where */
 };
+
+#define OP_FATE(state) ((uint32_t)(state) << 16)
 
 _Static_assert(sizeof(struct op) == 128, "a plan slot is 128 bytes a cell");
 
@@ -68,8 +78,10 @@ struct plan {
     uint8_t cells, flags, slot_class;
     bool on_ready, busy;
     uint8_t cancelled, admitted;
+    bool straight;       /* no condition but "all before it ended well", no MORE cell, no CANCEL */
     uint64_t operations; /* bit i: cell i is an operation, not EXO_MORE */
-    uint64_t zero;
+    uint32_t number;     /* physical address / 128: half of its id */
+    uint32_t zero;
     struct op op[];
 };
 
@@ -99,23 +111,27 @@ enum op_kind {
 
 /* One line of the operation table (ops.c). */
 struct op_info {
+    /* The door's sieve. A cell is well formed if its first word with all of OP_LOOSE set is `exact`, the first
+     * two arguments have no forbidden bit, the others are 0, and it waits for nothing doubtful. Other
+     * cells may be good as well: plan_check() looks at them. `exact` 0: at all of this code. */
+    uint64_t exact, forbidden[2];
     const char *name; /* NULL: no such code */
-    uint8_t handle;   /* enum op_kind */
-    uint8_t arg[5], result[4];
-    uint64_t forbidden[5]; /* bits that a constant argument can't have: most of the check in one pass */
-    bool counted;     /* an argument's kind excludes 0 (COUNT, PERM): looked at one by one */
-    bool waits;       /* can park: a standing plan must descend from such operations */
-    bool more;        /* takes EXO_MORE cells */
-    int8_t price;     /* the argument that is a number of frames to reserve, or -1 */
     int (*run)(struct plan *plan, struct op *op);
     /* Called for an operation that started and is cancelled before it ended, parked or between
      * steps: gives back what it holds. The executor itself takes it off lists and the timer
      * heap. An operation that a device still holds (WHERE_DEVICE) stays parked and
      * ends with op_end(op, -EXO_E_CANCELLED) when the device is done. */
     void (*cancel)(struct plan *plan, struct op *op);
+    uint8_t handle;   /* enum op_kind */
+    uint8_t arg[5], result[4];
+    bool waits;       /* can park: a standing plan must descend from such operations */
+    bool more;        /* takes EXO_MORE cells */
+    int8_t price;     /* the argument that is a number of frames to reserve, or -1 */
 };
 
-extern const struct op_info op_infos[EXO_CODE_END];
+#define OP_LOOSE ((EXO_QUIET | EXO_VPAGE) << 8)
+#define OP_INFOS 64u /* a power of two */
+extern const struct op_info op_infos[OP_INFOS];
 
 static inline struct plan *op_plan(struct op *op)
 {
@@ -140,12 +156,6 @@ static inline uint32_t op_handle(struct op *op)
     const struct op *from = &(op - op->index)[op->cell.arg[4] & 0xff];
     return (uint32_t)from->result[op->cell.arg[4] >> 8 & 3];
 }
-
-/* Checks the form of the plan whose cells are plan->op[0..header->cells): 0, or -EXO_E_... with
- * the number of the offending cell (0: the header, i + 1: operation i). Sets each op's state
- * and index and plan->reserved to its price. */
-int plan_check(struct env *env, const struct exo_plan *header, struct plan *plan,
-               unsigned *bad_cell);
 
 /* Takes one plan from the ring at `index`, with at most `available` cells there, admits and runs it.
  * Returns the cells consumed, or 0 when the completion ring has no room to refuse it. */
@@ -183,13 +193,13 @@ void timer_remove(struct env *env, struct op *op);
 /* Ends those due at `now`, at most `budget`; true if the budget ran out. */
 bool timer_expire(struct env *env, uint64_t now, unsigned budget);
 
-/* Supplied by the layer around the executor (crossing.c, or a test harness): */
 bool env_room(const struct env *env); /* for one more completion */
 bool env_post(struct env *env, const struct exo_completion *completion); /* false: ring full */
+
+/* Supplied by the layer around the executor (crossing.c and sched.c, or a test harness): */
 void env_woken(struct env *env); /* it has a plan on env->ready */
-bool core_attention(void);       /* an interrupt wants the core: leave the executor */
 uint32_t memory_slot(const void *memory); /* physical address / 128 */
 
-static inline uint32_t plan_slot_number(const struct plan *plan) { return memory_slot(plan); }
+static inline uint32_t plan_slot_number(const struct plan *plan) { return plan->number; }
 
 #endif

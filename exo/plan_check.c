@@ -2,13 +2,12 @@
 /*
  * The form of a plan, checked whole on the kernel's copy before any of it starts. What
  * depends on the state of the world (rights, frames, tables) is not looked
- * at here: it may change while an operation waits.
+ * at here: it may change while an operation waits. The door (plan_door.c) has a quick sieve for simple cells; what
+ * does not pass that is looked at here.
  */
-#include "env.h"
-#include "plan.h"
+#include "plan_internal.h"
 
 #define FLAGS_KNOWN (EXO_START_MASK | EXO_QUIET | EXO_VPAGE)
-#define PLAN_FLAGS_KNOWN (EXO_PLAN_STANDING | EXO_PLAN_QUIET | EXO_PLAN_ANNOUNCE)
 
 static bool code_reserved(uint8_t code)
 {
@@ -92,17 +91,9 @@ static int check_used(const struct plan *plan, unsigned index, unsigned k, uint8
     return check_reference(plan, index, cell->arg[k], kind);
 }
 
-static inline bool has_forbidden_bits(const uint64_t arg[5], const uint64_t forbidden[5])
-{
-    return (arg[0] & forbidden[0]) | (arg[1] & forbidden[1]) | (arg[2] & forbidden[2]) |
-           (arg[3] & forbidden[3]) | (arg[4] & forbidden[4]);
-}
-
 static int check_arguments(const struct plan *plan, unsigned index, const struct op_info *info)
 {
     const struct exo_op *cell = &plan->op[index].cell;
-    if (!cell->uses && !info->counted && !has_forbidden_bits(cell->arg, info->forbidden))
-        return 0;
     int error = 0;
     for (unsigned k = 0; k < 5 && !error; k++)
         error = cell->uses ? check_used(plan, index, k, info->arg[k])
@@ -110,7 +101,7 @@ static int check_arguments(const struct plan *plan, unsigned index, const struct
     return error;
 }
 
-/* Edges: only backward, only to operations. `cells` has a bit for every MORE cell so far. */
+/* Edges: only backward, only to operations. `more` has a bit for every MORE cell so far. */
 static int check_edges(const struct exo_op *cell, unsigned index, uint64_t more)
 {
     if (cell->after >> index || cell->after & more)
@@ -134,7 +125,7 @@ static int check_more(const struct plan *plan, unsigned index)
     return 0;
 }
 
-static int check_operation(struct env *env, struct plan *plan, unsigned index, uint64_t more)
+static int check_operation(struct plan *plan, unsigned index)
 {
     const struct exo_op *cell = &plan->op[index].cell;
     if (cell->code >= EXO_CODE_END || !op_infos[cell->code].name)
@@ -142,9 +133,11 @@ static int check_operation(struct env *env, struct plan *plan, unsigned index, u
     const struct op_info *info = &op_infos[cell->code];
     if (cell->flags & ~FLAGS_KNOWN || cell->uses & ~0x3fu)
         return -EXO_E_FORM;
-    int error = check_edges(cell, index, more);
+    if (cell->flags & EXO_START_MASK || cell->code == EXO_CANCEL)
+        plan->straight = false;
+    int error = check_edges(cell, index, ~plan->operations);
     if (!error)
-        error = check_handle(env, plan, index, info);
+        error = check_handle(plan->env, plan, index, info);
     if (!error)
         error = check_arguments(plan, index, info);
     if (!error && info->price >= 0)
@@ -152,44 +145,32 @@ static int check_operation(struct env *env, struct plan *plan, unsigned index, u
     return error;
 }
 
-static int check_header(const struct exo_plan *header)
-{
-    const uint64_t *zero = header->zero;
-    uint64_t rest = zero[0] | zero[1] | zero[2] | zero[3] | zero[4] | zero[5];
-    return header->flags & ~PLAN_FLAGS_KNOWN || rest ? -EXO_E_FORM : 0;
-}
-
 static bool descends_from_a_wait(const struct exo_op *cell, uint64_t descends)
 {
     return op_infos[cell->code].waits || cell->after & descends;
 }
 
-int plan_check(struct env *env, const struct exo_plan *header, struct plan *plan,
-               unsigned *bad_cell)
+int plan_check(struct plan *plan, unsigned *bad_cell)
 {
-    uint64_t more = 0, descends = 0; /* bits of MORE cells; of operations that wait or come after one */
-    unsigned i = 0;
-    int error = check_header(header);
-    plan->reserved = 0;
-    for (; i < header->cells && !error; i++) {
-        struct op *op = &plan->op[i];
-        op->index = (uint8_t)i;
-        op->state = OP_WAITING;
-        if (op->cell.code == EXO_MORE) {
-            error = check_more(plan, i);
-            op->state = OP_CELL;
-            more |= 1ull << i;
-            continue;
-        }
-        error = check_operation(env, plan, i, more);
-        if (!(header->flags & EXO_PLAN_STANDING) || error)
-            continue;
-        if (descends_from_a_wait(&op->cell, descends))
+    uint64_t descends = 0; /* bits of operations that wait or come after one */
+    for (unsigned i = 0; i < plan->cells; i++) {
+        const struct exo_op *cell = &plan->op[i].cell;
+        bool more = cell->code == EXO_MORE;
+        int error = more ? check_more(plan, i) : check_operation(plan, i);
+        if (more) {
+            plan->op[i].state = OP_CELL;
+            plan->operations &= ~(1ull << i);
+            plan->straight = false;
+        } else if (!error && descends_from_a_wait(cell, descends)) {
             descends |= 1ull << i;
-        else
+        } else if (!error && plan->flags & EXO_PLAN_STANDING) {
             error = -EXO_E_FORM;
+        }
+        if (error) {
+            *bad_cell = i + 1;
+            return error;
+        }
     }
-    *bad_cell = i;
-    plan->operations = (~0ull >> (64 - header->cells)) & ~more;
-    return error;
+    plan->waiting = plan->operations;
+    return 0;
 }

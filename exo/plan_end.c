@@ -7,32 +7,49 @@
 
 /* ---- completions ------------------------------------------------------------ */
 
-static bool post(struct plan *plan, unsigned index)
+/* The program says how far it has read; what it says can only make its own ring look full. */
+bool env_room(const struct env *env)
 {
-    const struct op *op = &plan->op[index];
-    struct exo_completion completion = {
+    uint64_t head = *(volatile uint64_t *)&env->control->cq_head;
+    return env->cq_tail - head < env->cq_size;
+}
+
+static inline bool post(struct env *env, struct exo_completion completion)
+{
+    if (!env_room(env))
+        return false;
+    env->cq[env->cq_tail & (env->cq_size - 1)] = completion;
+    env->cq_tail++;
+    __atomic_store_n(&env->info->cq_tail, env->cq_tail, __ATOMIC_RELEASE);
+    env->completion_event = true;
+    return true;
+}
+
+bool env_post(struct env *env, const struct exo_completion *completion) { return post(env, *completion); }
+
+static inline bool post_op(struct plan *plan, const struct op *op)
+{
+    return post(plan->env, (struct exo_completion){
         .tag = op->cell.tag,
         .result = op->result[0],
         .status = op->status,
-        .operation = (uint16_t)index,
+        .operation = op->index,
         .generation = plan->generation,
-        .plan = plan_slot_number(plan),
+        .plan = plan->number,
         .more = (uint32_t)op->result[1],
-    };
-    return env_post(plan->env, &completion);
+    });
 }
 
 bool plan_post_self(struct plan *plan, uint64_t result, int status)
 {
-    struct exo_completion completion = {
+    return post(plan->env, (struct exo_completion){
         .tag = plan->tag,
         .result = result,
         .status = status,
         .operation = EXO_PLAN_SELF,
         .generation = plan->generation,
-        .plan = plan_slot_number(plan),
-    };
-    return env_post(plan->env, &completion);
+        .plan = plan->number,
+    });
 }
 
 static void hold(struct plan *plan)
@@ -104,13 +121,21 @@ bool plan_end(struct plan *plan)
     return false;
 }
 
+void op_tell(struct plan *plan, struct op *op)
+{
+    if (!plan->unposted && post_op(plan, op))
+        return;
+    plan->unposted |= 1ull << op->index;
+    hold(plan);
+}
+
 void op_finish(struct plan *plan, unsigned index, int status)
 {
     struct op *op = &plan->op[index];
     uint64_t bit = 1ull << index;
     op->state = OP_ENDED;
     op->where = WHERE_NONE;
-    op->status = status;
+    op->status = (int16_t)status;
     plan->ended |= bit;
     plan->waiting &= ~bit;
     plan->runnable &= ~bit;
@@ -120,10 +145,7 @@ void op_finish(struct plan *plan, unsigned index, int status)
     } else if (op->cell.flags & EXO_QUIET) {
         return;
     }
-    if (plan->unposted || !post(plan, index)) {
-        plan->unposted |= bit;
-        hold(plan);
-    }
+    op_tell(plan, op);
 }
 
 /* ---- ending early ------------------------------------------------------------------ */
@@ -201,7 +223,7 @@ void plan_post_held(struct env *env)
         struct plan *plan = LIST_ENTRY(node, struct plan, held);
         while (plan->unposted) {
             unsigned index = (unsigned)__builtin_ctzll(plan->unposted);
-            if (!post(plan, index))
+            if (!post_op(plan, &plan->op[index]))
                 return;
             plan->unposted &= plan->unposted - 1;
         }

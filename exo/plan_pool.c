@@ -18,6 +18,9 @@ unsigned plan_pool_add(struct plan_pool *pool, void *memory, uint64_t bytes, uns
     for (char *at = memory; bytes >= size; at += size, bytes -= size, count++) {
         struct plan *plan = (struct plan *)(void *)at;
         plan->slot_class = (uint8_t)slot_class;
+        plan->number = memory_slot(plan);
+        for (uint8_t i = 0; i < plan_class_cells[slot_class]; i++)
+            plan->op[i].index = i;
         list_push(&pool->free[slot_class], &plan->link);
     }
     pool->slots += count;

@@ -4,6 +4,7 @@
  * kernel's copy only. An operation that waits costs nothing; an event costs O(1)
  * until the plan's owner has the CPU.
  */
+#include "core.h"
 #include "plan_internal.h"
 
 #define LOOK_STEPS 8u /* operations that end at once keep an interrupt waiting for at most so many steps */
@@ -42,13 +43,21 @@ static enum verdict start_condition(const struct plan *plan, const struct exo_op
     }
 }
 
+/* What an operation's function returned, but OP_AGAIN. */
+static void op_settle(struct plan *plan, unsigned index, int outcome)
+{
+    if (outcome == OP_PARK)
+        plan->runnable &= ~(1ull << index);
+    else
+        op_finish(plan, index, outcome);
+}
+
 /* Steps an operation; `fresh` if its function was not called yet. False if the core is wanted
  * before it ended or parked. */
 static bool op_step(struct plan *plan, unsigned index, bool fresh)
 {
     struct op *op = &plan->op[index];
     const struct op_info *info = &op_infos[op->cell.code];
-    uint64_t bit = 1ull << index;
     for (;;) {
         if (plan->work == 0) {
             if (info->cancel && !fresh)
@@ -59,12 +68,8 @@ static bool op_step(struct plan *plan, unsigned index, bool fresh)
         plan->work--;
         fresh = false;
         int outcome = info->run(plan, op);
-        if (outcome <= 0) {
-            op_finish(plan, index, outcome);
-            return true;
-        }
-        if (outcome == OP_PARK) {
-            plan->runnable &= ~bit;
+        if (outcome != OP_AGAIN) {
+            op_settle(plan, index, outcome);
             return true;
         }
         if (core_attention())
@@ -121,25 +126,87 @@ static bool run_pass(struct plan *plan)
     return true;
 }
 
-void plan_run(struct plan *plan)
+/* The operations before `op` ended well, in a step each. */
+static void straight_note(struct plan *plan, const struct op *op)
 {
-    if (plan->on_ready) {
-        plan->on_ready = false;
-        list_remove(&plan->link);
+    unsigned count = (unsigned)(op - plan->op);
+    plan->waiting = count == plan->cells ? 0 : plan->operations & ~0ull << count;
+    plan->ended = plan->operations & ~plan->waiting;
+    plan->work -= count;
+}
+
+/* Goes on where an operation was called once and did not end well. False if the core is wanted. */
+static bool straight_leave(struct plan *plan, struct op *op, int outcome)
+{
+    unsigned index = op->index;
+    straight_note(plan, op);
+    plan->work--;
+    plan->waiting &= ~(1ull << index);
+    plan->runnable |= 1ull << index;
+    if (outcome != OP_AGAIN) {
+        op_settle(plan, index, outcome);
+    } else {
+        op->state = OP_READY;
+        if (core_attention() || !op_step(plan, index, false))
+            return false;
     }
-    plan->busy = true;
+    return !wanted_between(plan);
+}
+
+/* The first run of a plan whose operations need nothing but that all before them ended well: no condition is
+ * looked at while they do. False if the core is wanted. */
+static bool run_straight(struct plan *plan)
+{
+    uint32_t work = plan->work, count = plan->cells < work ? plan->cells : work;
+    struct op *op = plan->op, *end = op + count, *look = op + (work - 1) % LOOK_STEPS + 1;
+    while (op != end) {
+        for (struct op *stop = look < end ? look : end; op != stop; op++) {
+            op_clear(op);
+            int outcome = op_infos[op->cell.code].run(plan, op);
+            if (outcome)
+                return straight_leave(plan, op, outcome);
+            op->fate = OP_FATE(OP_ENDED);
+            if (!(op->cell.flags & EXO_QUIET))
+                op_tell(plan, op);
+        }
+        if (op == look && core_attention()) {
+            straight_note(plan, op);
+            return false;
+        }
+        look += LOOK_STEPS;
+    }
+    straight_note(plan, op);
+    return true;
+}
+
+static bool run_passes(struct plan *plan)
+{
     uint64_t before;
     do {
         before = plan->ended;
-        if (!run_pass(plan)) {
-            plan->busy = false;
-            plan_ready(plan);
-            return;
-        }
+        if (!run_pass(plan))
+            return false;
     } while (plan->runnable || (plan->waiting && plan->ended != before));
+    return true;
+}
+
+static void run(struct plan *plan, bool straight)
+{
+    plan->busy = true;
+    bool free = (!straight || run_straight(plan)) && (plan_all_ended(plan) || run_passes(plan));
     plan->busy = false;
-    if (plan_all_ended(plan) && plan_end(plan))
-        plan_ready(plan); /* the next pass of a standing plan begins in its owner's time */
+    /* The next pass of a standing plan begins in its owner's time. */
+    if (!free || (plan_all_ended(plan) && plan_end(plan)))
+        plan_ready(plan);
+}
+
+void plan_start(struct plan *plan) { run(plan, plan->straight); }
+
+void plan_run(struct plan *plan)
+{
+    plan->on_ready = false;
+    list_remove(&plan->link);
+    run(plan, false);
 }
 
 /* ---- events ---------------------------------------------------------------------- */

@@ -40,9 +40,11 @@ static void transfer(struct env *child, struct op *op)
 {
     uint32_t count = (uint32_t)op->cell.arg[0];
     child->frames_limit -= count;
+    account_show(child);
     child->info->frames_used = child->frames_used;
     child->info->frames_limit = child->frames_limit;
     op_plan(op)->env->frames_limit += count;
+    account_show(op_plan(op)->env);
     op->result[0] = count;
     end(child);
 }

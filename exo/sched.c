@@ -264,26 +264,6 @@ noreturn void core_leave(struct core *core)
     }
 }
 
-/* Nothing but the caller wants the core, and its earliest timer is not before what the clock is set to. */
-static bool straight_back(const struct core *core, const struct env *env)
-{
-    return !core->attention && !core->nic_fired && list_empty(&core->woken) &&
-           (!env->timers || env->timers->result[0] >= core->armed);
-}
-
-noreturn void core_syscall(struct core *core)
-{
-    struct env *env = core->current;
-    env->from_syscall = true;
-    env_enter(env);
-    if (env_continue(env) && straight_back(core, env)) {
-        nic_flush();
-        env->completion_event = false;
-        arch_resume(core, env);
-    }
-    core_leave(core);
-}
-
 noreturn void core_fault(struct core *core)
 {
     struct env *env = core->current;

@@ -9,14 +9,10 @@
 /* struct core, through GS */
 #define CORE_CURRENT 0
 #define CORE_STACK_TOP 8
-#define CORE_SCRATCH 16
 
 /* struct exo_context, the first part of struct env */
 #define CONTEXT_RAX 0
 #define CONTEXT_RBX 8
-#define CONTEXT_RDX 24
-#define CONTEXT_RSI 32
-#define CONTEXT_RDI 40
 #define CONTEXT_RBP 48
 #define CONTEXT_R12 88
 #define CONTEXT_R13 96
@@ -29,8 +25,6 @@
 #define CONTEXT_RSP 160
 #define CONTEXT_SS 168
 #define CONTEXT_FRAME_END 176 /* what the processor and trap.S push ends here */
-
-#define ENV_FROM_SYSCALL 246
 
 #define IST_STACK_BYTES 4096
 #define TRAP_STUBS 256

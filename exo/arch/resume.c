@@ -11,14 +11,9 @@
 #define AT(type, member, offset) _Static_assert(offsetof(type, member) == (offset), #member " moved")
 AT(struct core, current, CORE_CURRENT);
 AT(struct core, stack_top, CORE_STACK_TOP);
-AT(struct core, scratch, CORE_SCRATCH);
 AT(struct env, context, 0);
-AT(struct env, from_syscall, ENV_FROM_SYSCALL);
 AT(struct exo_context, rax, CONTEXT_RAX);
 AT(struct exo_context, rbx, CONTEXT_RBX);
-AT(struct exo_context, rdx, CONTEXT_RDX);
-AT(struct exo_context, rsi, CONTEXT_RSI);
-AT(struct exo_context, rdi, CONTEXT_RDI);
 AT(struct exo_context, rbp, CONTEXT_RBP);
 AT(struct exo_context, r12, CONTEXT_R12);
 AT(struct exo_context, r13, CONTEXT_R13);
@@ -80,10 +75,11 @@ static noreturn void fault_at_rip(struct core *core, struct env *env)
     trap_again(core, core_fault);
 }
 
-static __attribute__((noinline)) noreturn void resume_slowly(struct core *core, struct env *env)
+noreturn void arch_resume(struct core *core, struct env *env)
 {
     struct exo_context *context = &env->context;
 
+    core->current = env;
     if (core->space != env)
         space_switch(core, env);
     if (core->vector_owner != env)
@@ -96,16 +92,6 @@ static __attribute__((noinline)) noreturn void resume_slowly(struct core *core, 
     context->ss = USER_SS;
     context->rflags = (context->rflags & RFLAGS_USER) | RFLAGS_FIXED;
     resume_iret(env);
-}
-
-noreturn void arch_resume(struct core *core, struct env *env)
-{
-    core->current = env;
-    /* The way back of a crossing, with nothing else to do. */
-    if (core->space == env && core->vector_owner == env && env->from_syscall &&
-        canonical(env->context.rip))
-        resume_sysret(env);
-    resume_slowly(core, env);
 }
 
 void arch_leave_space(struct core *core)

@@ -53,53 +53,54 @@
     .text
 
 /*
- * exo_enter. SYSCALL left rip in rcx, rflags in r11, interrupts off (FMASK).
- * Saved is only what the interface says survives, and the three arguments.
+ * exo_enter. SYSCALL left rip in rcx, rflags in r11, interrupts off (FMASK). The arguments go on as they came.
+ * What the interface says survives is what C functions keep: it is saved only when the
+ * crossing can't go straight back.
  */
     .globl trap_syscall
     .balign 64
 trap_syscall:
     swapgs
-    movq %rsp, %gs:CORE_SCRATCH
-    movq %gs:CORE_CURRENT, %rsp
-    movq %rbx, CONTEXT_RBX(%rsp)
-    movq %rbp, CONTEXT_RBP(%rsp)
-    movq %r12, CONTEXT_R12(%rsp)
-    movq %r13, CONTEXT_R13(%rsp)
-    movq %r14, CONTEXT_R14(%rsp)
-    movq %r15, CONTEXT_R15(%rsp)
-    movq %rcx, CONTEXT_RIP(%rsp)
-    movq %r11, CONTEXT_RFLAGS(%rsp)
-    movq %rdi, CONTEXT_RDI(%rsp)
-    movq %rsi, CONTEXT_RSI(%rsp)
-    movq %rdx, CONTEXT_RDX(%rsp)
-    movq %gs:CORE_SCRATCH, %rax
-    movq %rax, CONTEXT_RSP(%rsp)
-    movb $1, ENV_FROM_SYSCALL(%rsp)
+    movq %gs:CORE_CURRENT, %rax
+    movq %rcx, CONTEXT_RIP(%rax)
+    movq %r11, CONTEXT_RFLAGS(%rax)
+    movq %rsp, CONTEXT_RSP(%rax)
     movq %gs:CORE_STACK_TOP, %rsp
+    rdgsbase %rcx
+    call core_syscall
+    movq %gs:CORE_CURRENT, %rdi
+    testb %al, %al
+    jnz resume_straight
+    movq %rbx, CONTEXT_RBX(%rdi)
+    movq %rbp, CONTEXT_RBP(%rdi)
+    movq %r12, CONTEXT_R12(%rdi)
+    movq %r13, CONTEXT_R13(%rdi)
+    movq %r14, CONTEXT_R14(%rdi)
+    movq %r15, CONTEXT_R15(%rdi)
     rdgsbase %rdi
     xorl %ebp, %ebp
-    call core_syscall
+    call core_leave
     ud2
 
-/* Out by SYSRET: rdi = env. What the interface calls lost is zero. The rip was
- * found canonical (else SYSRET faults in kernel mode on a stack of the
- * program's choice: Intel SDM vol. 2, SYSRET). */
+/* Out by SYSRET: rdi = env. What the interface calls lost is zero. The rip is canonical (else SYSRET faults
+ * in kernel mode on a stack of the program's choice: Intel SDM vol. 2, SYSRET): it was looked at, or is
+ * where SYSCALL came from, below EXO_USER_END. */
     .globl resume_sysret
     .balign 64
 resume_sysret:
-    movq CONTEXT_RIP(%rdi), %rcx
-    movq CONTEXT_RFLAGS(%rdi), %r11
-    movq CONTEXT_RAX(%rdi), %rax
     movq CONTEXT_RBX(%rdi), %rbx
     movq CONTEXT_RBP(%rdi), %rbp
     movq CONTEXT_R12(%rdi), %r12
     movq CONTEXT_R13(%rdi), %r13
     movq CONTEXT_R14(%rdi), %r14
     movq CONTEXT_R15(%rdi), %r15
+resume_straight:
+    movq CONTEXT_RIP(%rdi), %rcx
+    movq CONTEXT_RFLAGS(%rdi), %r11
+    movq CONTEXT_RAX(%rdi), %rax
+    movq CONTEXT_RSP(%rdi), %rsp
     andl $RFLAGS_USER, %r11d
     orl $RFLAGS_FIXED, %r11d
-    movq CONTEXT_RSP(%rdi), %rsp
     xorl %edx, %edx
     xorl %esi, %esi
     xorl %edi, %edi

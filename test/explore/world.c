@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "../../exo/arch/arch.h"
+#include "../../exo/net/nic.h"
 #include "../../exo/net/ops_net.h"
 #include "../../exo/ops.h"
 
@@ -45,6 +46,7 @@ void arch_interrupt_window(void)
         cores[0].attention = 1;
 }
 
+void nic_flush(void) {}
 void env_woken(struct env *env) { EXPECT(env == &world->env); }
 void reclaim_look(struct env *child) { EXPECT(!child); }
 uint64_t clock_now(void) { return world->now; }
@@ -325,11 +327,7 @@ void world_init(uint32_t ring, const uint32_t slots[4], uint32_t limit)
 
 void world_enter(uint64_t submit, uint64_t wait_for)
 {
-    struct env *env = &world->env;
-    env->context.rdi = submit;
-    env->context.rsi = wait_for;
-    env->context.rdx = EXO_NEVER;
-    env_enter(env);
+    env_enter(&world->env, submit, wait_for, EXO_NEVER);
 }
 
 bool world_continue(unsigned wanted_at)

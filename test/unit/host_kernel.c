@@ -74,12 +74,9 @@ struct env *host_leave(void)
 
 struct env *host_syscall(struct env *env, uint64_t submit, uint64_t wait_for, uint64_t deadline)
 {
-    core_this()->current = env;
-    env->context.rdi = submit;
-    env->context.rsi = wait_for;
-    env->context.rdx = deadline;
-    if (!setjmp(out))
-        core_syscall(core_this());
+    core_this()->current = resumed = env;
+    if (!setjmp(out) && !core_syscall(submit, wait_for, deadline, core_this()))
+        core_leave(core_this());
     return resumed;
 }
 
@@ -213,10 +210,8 @@ void host_continue(struct env *env)
 long host_enter(struct env *env)
 {
     core_this()->current = env;
-    env->context.rdi = tail[env->index];
-    env->context.rsi = env->context.rdx = 0;
     env->from_syscall = true;
-    env_enter(env);
+    env_enter(env, tail[env->index], 0, 0);
     host_continue(env);
     return (long)env->context.rax;
 }

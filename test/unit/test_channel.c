@@ -313,8 +313,7 @@ START_TEST(woken_is_not_overtaken)
     struct exo_op *op = host_op(receiver, EXO_RECV);
     op->handle = recv, op->tag = 77;
     core_this()->current = receiver;
-    receiver->context.rdi = host_built(receiver);
-    env_enter(receiver);
+    env_enter(receiver, host_built(receiver), 0, 0);
     (void)plan_submit(receiver, receiver->sq_head, 2); /* before what is ready, which no program can do */
     receiver->sq_head += 2;
     ck_assert_ptr_null(host_completion(receiver));

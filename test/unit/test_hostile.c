@@ -276,10 +276,8 @@ START_TEST(short_operations_are_interrupted)
     for (unsigned i = 0; i < 60; i++)
         host_op(env, EXO_NOP);
     core_this()->attention = 1;
-    env->context.rdi = host_built(env);
-    env->context.rsi = env->context.rdx = 0;
     uint64_t before = env->cq_tail;
-    env_enter(env);
+    env_enter(env, host_built(env), 0, 0);
     ck_assert(!env_continue(env));
     ck_assert_uint_lt(env->cq_tail - before, 20);
     host_continue(env);

@@ -221,8 +221,7 @@ static void start(uint8_t code, unsigned looks)
     core_this()->current = child;
     core_this()->attention = 0;
     host_attention = looks;
-    child->context.rdi = host_built(child), child->context.rsi = child->context.rdx = 0;
-    env_enter(child);
+    env_enter(child, host_built(child), 0, 0);
     (void)env_continue(child);
     host_attention = core_this()->attention = 0;
     host_check();

@@ -193,12 +193,9 @@ END_TEST
 
 START_TEST(rings_have_edges)
 {
-    env->context.rdi = env->sq_head + env->sq_size + 1;
-    env->context.rsi = env->context.rdx = 0;
-    env_enter(env);
+    env_enter(env, env->sq_head + env->sq_size + 1, 0, 0);
     ck_assert_int_eq((long)env->context.rax, -EXO_E_RING);
-    env->context.rdi = env->sq_head - 1;
-    env_enter(env);
+    env_enter(env, env->sq_head - 1, 0, 0);
     ck_assert_int_eq((long)env->context.rax, -EXO_E_RING);
 }
 END_TEST
@@ -329,8 +326,7 @@ START_TEST(cancelled_between_steps)
     host_plan(env, EXO_PLAN_ANNOUNCE);
     struct exo_op *op = host_op(env, EXO_ALLOC);
     op->arg[0] = 200, op->arg[2] = EXO_ANY;
-    env->context.rdi = host_built(env), env->context.rsi = env->context.rdx = 0;
-    env_enter(env);
+    env_enter(env, host_built(env), 0, 0);
     host_attention = 3;
     ck_assert(!env_continue(env));
     core_this()->attention = 0;
@@ -378,9 +374,7 @@ START_TEST(failures_while_waiting_are_counted)
     host_plan(env, EXO_PLAN_QUIET);
     timer(host_now + 10, 0, EXO_QUIET);
     failing()->after = 1;
-    env->context.rdi = host_built(env), env->context.rsi = env->cq_tail + 2;
-    env->context.rdx = EXO_NEVER;
-    env_enter(env);
+    env_enter(env, host_built(env), env->cq_tail + 2, EXO_NEVER);
     ck_assert(!env_continue(env));
     ck_assert_int_eq(env->state, ENV_WAITING);
     host_now += 10;

@@ -381,8 +381,7 @@ START_TEST(killed_in_the_middle)
         core_this()->attention = 0;
         host_attention = looks;
         core_this()->current = env;
-        env->context.rdi = host_built(env), env->context.rsi = env->context.rdx = 0;
-        env_enter(env);
+        env_enter(env, host_built(env), 0, 0);
         (void)env_continue(env);
         host_attention = 0;
         host_check();

@@ -453,7 +453,7 @@ struct exo_info {
     uint64_t tick_hz;
     uint64_t tick_zero;   /* tick at which wall_zero was read */
     uint64_t wall_zero;   /* seconds since 1970, UTC, from the machine's clock */
-    uint64_t frames_used, frames_limit; /* the account, as of the last crossing */
+    uint64_t frames_used, frames_limit; /* the account */
     uint64_t ticks_used;  /* CPU time charged */
     uint64_t crossings, upcalls, wakeups, switches; /* counted since start; switches: address-space loads for it */
     uint64_t cpu_slots;   /* owned in the cycle */
