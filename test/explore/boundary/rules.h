@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What must hold in every state, said from docs/tour.md and DESIGN's kernel rules without using the kernel's
+ * own code for it: who can reach which frame is read out of the page tables themselves.
+ */
+#ifndef BOUNDARY_RULES_H
+#define BOUNDARY_RULES_H
+
+#include "moves.h"
+
+/* Whatever ends is told, as completions say it (move_make() calls it for each). */
+void rule_completion(enum role role, const struct exo_completion *completion);
+/* Closes the books of plans that ended well without a completion of their own. */
+void rules_settle(enum role role);
+/* After a move. `before`: play frames as they were. */
+struct play_before {
+    uint8_t state[PLAYS], kind[PLAYS], owner[PLAYS]; /* in a message: who may come to own it */
+};
+void rules_before(struct play_before *before);
+/* Contents: who gets a frame gets zeros; nobody else's change. Fills frames anew. */
+void rules_contents(const struct play_before *before, const struct move *move);
+void rules_check(void);
+
+/* One number for all states that differ only in the names of frames and of equal children. */
+uint64_t state_hash(const struct round *round);
+
+#endif
