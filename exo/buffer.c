@@ -17,17 +17,19 @@ static int buffer_frame(struct env *env, uint64_t number, bool by_page, bool wri
                         frame_t *frame)
 {
     if (!by_page)
-        return frame_owned(env, number, 1, frame);
+        return frame_owned(env, number_of(number), 1, frame);
     unsigned perm;
-    if (space_lookup(env, number << EXO_PAGE_SHIFT, frame, &perm) < 0 ||
-        !frame_usable(env, *frame, !written))
+    page_t page;
+    if (!pages_checked(number_of(number << EXO_PAGE_SHIFT), 1, &page) ||
+        space_lookup(env, page, frame, &perm) < 0 || !frame_usable(env, *frame, !written))
         return -EXO_E_FRAME;
     return 0;
 }
 
-int buffer_pieces(struct plan *plan, struct op *op, uint64_t word, bool written,
+int buffer_pieces(struct plan *plan, struct op *op, number_t given, bool written,
                   struct buffer *buffer)
 {
+    uint64_t word = number_any(given); /* each of its parts fits its field; the frames are checked below */
     uint64_t number = EXO_BUF_FRAME(word);
     uint32_t offset = EXO_BUF_OFFSET(word), left = EXO_BUF_LENGTH(word);
     while (left) {

@@ -35,7 +35,7 @@ static inline void buffer_clear(struct buffer *buffer)
 /* Appends what a buffer word names. Every frame must be OWNED by the plan's environment; with
  * EXO_VPAGE the word names virtual pages of it, and unless `written` they may be FROZEN too. 0,
  * -EXO_E_FRAME, or -EXO_E_RANGE when there are too many pieces. */
-int buffer_pieces(struct plan *plan, struct op *op, uint64_t word, bool written,
+int buffer_pieces(struct plan *plan, struct op *op, number_t word, bool written,
                   struct buffer *buffer);
 
 static inline uint64_t piece_physical(const struct piece *piece)

@@ -50,7 +50,7 @@ static void channel_build(struct channel *channel, struct env *receiver, frame_t
 int op_channel_create(struct plan *plan, struct op *op)
 {
     struct env *receiver = handle_env(plan->env, op_handle(op), true);
-    uint64_t places = op_arg(op, 1), carry = op_arg(op, 2);
+    uint32_t places = op_constant(op, 1), carry = op_constant(op, 2);
     frame_t frame;
     if (!receiver || receiver->state == ENV_DYING)
         return -EXO_E_HANDLE;
@@ -65,13 +65,13 @@ int op_channel_create(struct plan *plan, struct op *op)
     uint32_t end = sender ? handle_add(receiver, K_RECEIVER, frame) : 0;
     if (!end || !env_charge(receiver, places * carry)) {
         if (end)
-            handle_drop(handle_find(receiver, end, K_RECEIVER));
+            handle_drop(handle_find(receiver, number_of(end), K_RECEIVER));
         if (sender)
-            handle_drop(handle_find(plan->env, sender, K_SENDER));
+            handle_drop(handle_find(plan->env, number_of(sender), K_SENDER));
         return end ? -EXO_E_QUOTA : -EXO_E_FULL;
     }
-    channel_build(frame_memory(frame), receiver, frame, (unsigned)places, (unsigned)carry);
-    channel_hold(handle_find(plan->env, sender, K_SENDER));
+    channel_build(frame_memory(frame), receiver, frame, places, carry);
+    channel_hold(handle_find(plan->env, number_of(sender), K_SENDER));
     op->result[0] = sender;
     op->result[1] = end;
     return 0;
@@ -90,7 +90,7 @@ static unsigned buffer_frames(uint64_t word)
 static int capture_owned(struct env *env, struct message *message)
 {
     frame_t first;
-    int error = frame_owned(env, EXO_BUF_FRAME(message->buffer), message->count, &first);
+    int error = frame_owned(env, number_of(EXO_BUF_FRAME(message->buffer)), message->count, &first);
     if (error)
         return error;
     for (unsigned i = 0; i < message->count; i++) {
@@ -108,11 +108,13 @@ static int capture_owned(struct env *env, struct message *message)
 
 static int capture_frozen(struct env *env, struct message *message)
 {
-    uint64_t page = EXO_BUF_FRAME(message->buffer);
+    page_t page;
+    if (!pages_checked(number_of(EXO_BUF_FRAME(message->buffer) << EXO_PAGE_SHIFT), message->count, &page))
+        return -EXO_E_ABSENT;
     for (unsigned i = 0; i < message->count; i++) {
         frame_t frame;
         unsigned perm;
-        int error = space_lookup(env, (page + i) << EXO_PAGE_SHIFT, &frame, &perm);
+        int error = space_lookup(env, page_behind(page, i), &frame, &perm);
         if (!error && frame_entry(frame)->state != FRAME_FROZEN)
             error = -EXO_E_STATE;
         if (!error)
@@ -131,7 +133,7 @@ static int capture_frozen(struct env *env, struct message *message)
  * gone into a place: arguments can be references to what did not end yet (EXO_START_ANY), and change. */
 static int message_capture(struct plan *plan, struct op *op, unsigned carry)
 {
-    struct message message = {.buffer = op_arg(op, 0)};
+    struct message message = {.buffer = number_any(op_arg(op, 0))};
     unsigned count = buffer_frames(message.buffer);
     if (count > carry)
         return -EXO_E_RANGE;
@@ -150,7 +152,7 @@ static struct message message_of(struct op *op)
 {
     struct message message = {
         .buffer = op->result[0],
-        .word = {op_arg(op, 1), op_arg(op, 2)},
+        .word = {number_any(op_arg(op, 1)), number_any(op_arg(op, 2))},
         .count = (uint8_t)buffer_frames(op->result[0]),
         .frozen = op->cell.flags & EXO_VPAGE,
     };
@@ -237,24 +239,24 @@ static int receive_owned(struct env *env, const struct message *message, struct 
 /* Each right goes from the place to a mapping of the receiver's own. */
 static int receive_frozen(struct env *env, const struct message *message, struct op *op)
 {
-    uint64_t address = op_arg(op, 0);
+    page_t page;
     frame_t gone;
     unsigned level = 0;
-    if (address == 0)
+    if (number_is(op_arg(op, 0), 0))
         return -EXO_E_STATE;
-    if (!space_range_end(address, message->count))
+    if (!pages_checked(op_arg(op, 0), message->count, &page))
         return -EXO_E_RANGE;
     for (unsigned i = 0; i < message->count; i++) {
         frame_t frame = {message->frame[i]};
         int error = env_charge(env, 1) ? 0 : -EXO_E_QUOTA;
         if (!error) {
-            error = space_map(env, address + i * EXO_PAGE_SIZE, frame, EXO_READ, &level);
+            error = space_map(env, page_behind(page, i), frame, EXO_READ, &level);
             if (error)
                 env_uncharge(env, 1);
         }
         if (error) {
             while (i-- > 0)
-                (void)space_unmap(env, address + i * EXO_PAGE_SIZE, &gone);
+                (void)space_unmap(env, page_behind(page, i), &gone);
             op->result[0] = level;
             return error;
         }
@@ -263,7 +265,7 @@ static int receive_frozen(struct env *env, const struct message *message, struct
         frames[message->frame[i]].pins--;
         frames[message->frame[i]].rights--;
     }
-    op->result[0] = (message->buffer & ~0xfffffffffull) | address >> EXO_PAGE_SHIFT;
+    op->result[0] = (message->buffer & ~0xfffffffffull) | page.address >> EXO_PAGE_SHIFT;
     return 0;
 }
 

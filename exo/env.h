@@ -100,8 +100,8 @@ static inline uint32_t slots_frames(const struct frame *frame) { return frame->w
 static inline unsigned slots_class(const struct frame *frame) { return frame->writable >> 8; }
 
 /* Handles: the object, or NULL. */
-struct handle *handle_find(struct env *env, uint32_t handle, enum op_kind kind);
-struct env *handle_env(struct env *caller, uint32_t handle, bool allow_self);
+struct handle *handle_find(struct env *env, number_t handle, enum op_kind kind);
+struct env *handle_env(struct env *caller, number_t handle, bool allow_self);
 /* A free place: its handle number, or 0 when the table is full. */
 uint32_t handle_add(struct env *env, enum op_kind kind, frame_t object);
 /* Forgets a handle; a queue with no handle left ends, and so does one direction of a channel. */

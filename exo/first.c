@@ -22,7 +22,7 @@ static frame_t take_run(struct env *env, uint32_t count, enum frame_state state,
                         enum frame_kind kind)
 {
     frame_t first;
-    if (frame_take(count, 0, EXO_ANY, &first))
+    if (frame_take(count, 0, number_of(EXO_ANY), &first))
         too_small();
     memset(frame_memory(first), 0, (size_t)count * EXO_PAGE_SIZE);
     for (uint32_t i = 0; env && i < count; i++)
@@ -36,9 +36,10 @@ static frame_t take_run(struct env *env, uint32_t count, enum frame_state state,
 static void map(struct env *env, uint64_t address, frame_t frame, unsigned perm)
 {
     unsigned level = 0;
-    while (space_map(env, address, frame, perm, &level) == -EXO_E_NO_TABLE) {
+    page_t page = {address};
+    while (space_map(env, page, frame, perm, &level) == -EXO_E_NO_TABLE) {
         frame_t table = take_run(env, 1, FRAME_TABLE, KIND_NONE);
-        ASSERT(space_table_add(env, address, level, table, &level) == 0);
+        ASSERT(space_table_add(env, page, level, table, &level) == 0);
     }
 }
 
@@ -99,7 +100,7 @@ static void grant_handles(struct env *env, bool nic)
 {
     ASSERT(handle_add(env, K_MACHINE, (frame_t){0}) == EXO_BOOT_MACHINE);
     ASSERT(handle_add(env, K_CONSOLE, (frame_t){0}) == EXO_BOOT_CONSOLE);
-    memcpy(handle_find(env, EXO_BOOT_CONSOLE, K_CONSOLE)->label, "init", 4);
+    memcpy(handle_find(env, number_of(EXO_BOOT_CONSOLE), K_CONSOLE)->label, "init", 4);
     if (nic)
         ASSERT(handle_add(env, K_QUEUE, nic_root()) == EXO_BOOT_NIC);
 }

@@ -138,7 +138,7 @@ static int take_wanted(uint32_t count, uint32_t wanted)
     return 0;
 }
 
-int frame_take(uint32_t count, unsigned align, uint64_t wanted, frame_t *first)
+int frame_take(uint32_t count, unsigned align, number_t wanted, frame_t *first)
 {
     if (align >= FRAME_ORDERS || count == 0 || count > 1u << (FRAME_ORDERS - 1))
         return -EXO_E_RANGE;
@@ -146,11 +146,11 @@ int frame_take(uint32_t count, unsigned align, uint64_t wanted, frame_t *first)
     while (1u << order < count)
         order++;
     int error;
-    if (wanted == EXO_ANY) {
+    if (number_is(wanted, EXO_ANY)) {
         error = take_any(count, order, &first->number);
     } else {
         frame_t checked;
-        if (count > 16 || wanted & ((1u << align) - 1))
+        if (count > 16 || number_any(wanted) & ((1u << align) - 1))
             return -EXO_E_RANGE;
         if (!frame_checked(wanted, count, &checked))
             return -EXO_E_FRAME;
@@ -208,15 +208,12 @@ void frame_disown(struct env *env, frame_t frame)
     entry->owner = 0;
 }
 
-bool frame_checked(uint64_t number, uint64_t count, frame_t *first)
+bool frame_checked(number_t number, uint64_t count, frame_t *first)
 {
-    if (number >= frame_count || count > frame_count - number)
-        return false;
-    first->number = (uint32_t)number;
-    return true;
+    return number_below(number, frame_count, &first->number) && count <= frame_count - first->number;
 }
 
-int frame_owned(const struct env *env, uint64_t number, uint64_t count, frame_t *first)
+int frame_owned(const struct env *env, number_t number, uint64_t count, frame_t *first)
 {
     if (!frame_checked(number, count, first))
         return -EXO_E_FRAME;

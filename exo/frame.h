@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "number.h"
+
 /* A frame number that was checked: below frame_count. Numbers from a program
  * become one only through frame_checked() or frame_owned(). */
 typedef struct {
@@ -73,7 +75,7 @@ void frame_reserve(uint32_t first, uint32_t count);
 /* Takes a run: count frames aligned to 1 << align, at `wanted` or (EXO_ANY) anywhere.
  * The frames come back OWNED by `owner` and on no list yet: frame_own() puts them there.
  * 0, or -EXO_E_NO_FRAMES, -EXO_E_RANGE. Contents are whatever was there. */
-int frame_take(uint32_t count, unsigned align, uint64_t wanted, frame_t *first);
+int frame_take(uint32_t count, unsigned align, number_t wanted, frame_t *first);
 /* Gives a run, or the end of one, back that frame_take() gave and nobody owned since. */
 void frame_untake(frame_t first, uint32_t count);
 /* Back to the free frames; must be on no list, without rights and pins. */
@@ -87,8 +89,8 @@ void frame_disown(struct env *env, frame_t frame);
 static inline struct frame *frame_entry(frame_t frame) { return &frames[frame.number]; }
 
 /* The only door for numbers from a program: true if [number, number + count) exists. */
-bool frame_checked(uint64_t number, uint64_t count, frame_t *first);
+bool frame_checked(number_t number, uint64_t count, frame_t *first);
 /* 0 if all are OWNED by env, else -EXO_E_FRAME. At most 16 are looked at by a caller's step. */
-int frame_owned(const struct env *env, uint64_t number, uint64_t count, frame_t *first);
+int frame_owned(const struct env *env, number_t number, uint64_t count, frame_t *first);
 
 #endif

@@ -16,9 +16,12 @@ static bool object_lives(const struct handle *entry)
            frame->generation == entry->object_generation;
 }
 
-struct handle *handle_find(struct env *env, uint32_t handle, enum op_kind kind)
+struct handle *handle_find(struct env *env, number_t number, enum op_kind kind)
 {
-    uint32_t place = handle & 0xffff;
+    uint32_t handle, place;
+    if (!number_below(number, 1ull << 32, &handle))
+        return NULL;
+    place = handle & 0xffff;
     if (place == 0 || place >= HANDLES_MAX)
         return NULL;
     struct handle *entry = &env->handles[place];
@@ -29,9 +32,9 @@ struct handle *handle_find(struct env *env, uint32_t handle, enum op_kind kind)
     return object_lives(entry) ? entry : NULL;
 }
 
-struct env *handle_env(struct env *caller, uint32_t handle, bool allow_self)
+struct env *handle_env(struct env *caller, number_t handle, bool allow_self)
 {
-    if (handle == EXO_SELF)
+    if (number_is(handle, EXO_SELF))
         return allow_self ? caller : NULL;
     struct handle *entry = handle_find(caller, handle, K_ENV);
     return entry ? frame_memory((frame_t){entry->frame}) : NULL;

@@ -112,7 +112,7 @@ static void frames_start(const struct boot_info *boot)
 static uint64_t take_frames(unsigned count)
 {
     frame_t first;
-    if (frame_take(count, 0, EXO_ANY, &first))
+    if (frame_take(count, 0, number_of(EXO_ANY), &first))
         refuse("not enough memory; give the machine more (-m)");
     memset(frame_memory(first), 0, (size_t)count * EXO_PAGE_SIZE);
     frame_reserve(first.number, count);
@@ -126,10 +126,10 @@ void *frame_memory(frame_t frame)
     return physical_memory((uint64_t)frame.number << EXO_PAGE_SHIFT);
 }
 
-void space_flush(struct env *env, uint64_t address)
+void space_flush(struct env *env, page_t page)
 {
     if (core_this()->space == env)
-        arch_flush_page(address);
+        arch_flush_page(page.address);
 }
 
 noreturn void kernel_main(const struct boot_info *boot)

@@ -31,7 +31,7 @@ static bool idle(frame_t first, uint32_t count)
 int op_env_create(struct plan *plan, struct op *op)
 {
     struct env *env = plan->env;
-    uint64_t quota = op->cell.arg[1];
+    uint32_t quota = op_constant(op, 1), places = op_constant(op, 2);
     frame_t first;
     int error = frame_owned(env, op_arg(op, 0), EXO_ENV_FRAMES, &first);
     if (error)
@@ -43,7 +43,6 @@ int op_env_create(struct plan *plan, struct op *op)
     /* The five frames' charge goes to the child, the rest of its limit must be free here. */
     if (env->frames_used - EXO_ENV_FRAMES + env->frames_reserved + quota > env->frames_limit)
         return -EXO_E_QUOTA;
-    uint64_t places = op_arg(op, 2);
     uint32_t handle = places < env->places ? handle_add(env, K_ENV, first) : 0;
     if (!handle)
         return -EXO_E_FULL;
@@ -52,16 +51,16 @@ int op_env_create(struct plan *plan, struct op *op)
         frame_disown(env, frame);
         memset(frame_memory(frame), 0, EXO_PAGE_SIZE);
     }
-    (void)env_create(env, first, (uint32_t)quota, (uint16_t)places);
+    (void)env_create(env, first, quota, (uint16_t)places);
     env->places = (uint16_t)(env->places - places - 1);
     env->frames_used -= EXO_ENV_FRAMES;
-    env->frames_limit -= (uint32_t)quota;
+    env->frames_limit -= quota;
     account_show(env);
     op->result[0] = handle;
     return 0;
 }
 
-static bool ring_count(uint64_t count)
+static bool ring_count(uint32_t count)
 {
     return count <= RING_FRAMES_MAX && (count & (count - 1)) == 0;
 }
@@ -69,7 +68,7 @@ static bool ring_count(uint64_t count)
 int op_env_rings(struct plan *plan, struct op *op)
 {
     struct env *child = child_of(plan, op);
-    uint64_t sq_count = op->cell.arg[2], cq_count = op->cell.arg[4];
+    uint32_t sq_count = op_constant(op, 2), cq_count = op_constant(op, 4);
     frame_t control, sq, cq;
     if (!child)
         return -EXO_E_HANDLE;
@@ -87,9 +86,9 @@ int op_env_rings(struct plan *plan, struct op *op)
     /* The completion ring becomes the kernel's to write; a mapping made before could write too. */
     bool apart = cq.number > control.number || control.number >= cq.number + cq_count;
     apart &= cq.number >= sq.number + sq_count || sq.number >= cq.number + cq_count;
-    if (!apart || !idle(cq, (uint32_t)cq_count))
+    if (!apart || !idle(cq, cq_count))
         return -EXO_E_BUSY;
-    env_set_rings(child, control, sq, (uint32_t)sq_count, cq, (uint32_t)cq_count);
+    env_set_rings(child, control, sq, sq_count, cq, cq_count);
     return 0;
 }
 
@@ -100,23 +99,25 @@ int op_env_start(struct plan *plan, struct op *op)
         return -EXO_E_HANDLE;
     if (child->state != ENV_NEW || !child->control)
         return -EXO_E_STATE;
-    if (op_arg(op, 0) >= EXO_USER_END || op_arg(op, 1) > EXO_USER_END)
+    uint64_t rip = number_any(op_arg(op, 0)), rsp = number_any(op_arg(op, 1));
+    if (rip >= EXO_USER_END || rsp > EXO_USER_END)
         return -EXO_E_RANGE;
-    env_start(child, op_arg(op, 0), op_arg(op, 1), op_arg(op, 2));
+    env_start(child, rip, rsp, number_any(op_arg(op, 2)));
     return 0;
 }
 
 int op_env_kill(struct plan *plan, struct op *op)
 {
-    struct env *child = handle_env(plan->env, op_handle(op), false);
-    if (!child)
+    struct handle *entry = handle_find(plan->env, op_handle(op), K_ENV);
+    if (!entry)
         return -EXO_E_HANDLE;
+    struct env *child = frame_memory((frame_t){entry->frame});
     if (op->step[0]++ == 0)
         op->result[0] = child->frames_used;
     op->result[1] = child->frames_limit; /* its children's included, when the last step comes */
     if (!env_destroy_step(child))
         return OP_AGAIN;
-    handle_drop(&plan->env->handles[op_handle(op) & 0xffff]); /* its only one: ENV handles are not copied */
+    handle_drop(entry); /* its only one: ENV handles are not copied */
     return 0;
 }
 
@@ -148,7 +149,7 @@ int op_env_wait(struct plan *plan, struct op *op)
 int op_env_read(struct plan *plan, struct op *op)
 {
     struct env *child = child_of(plan, op);
-    uint64_t address = op_arg(op, 0);
+    uint64_t address = number_any(op_arg(op, 0)); /* each page of it is checked below */
     struct buffer buffer = {0};
     if (!child)
         return -EXO_E_HANDLE;
@@ -167,7 +168,9 @@ int op_env_read(struct plan *plan, struct op *op)
             unsigned perm;
             uint32_t offset = (uint32_t)(address & (EXO_PAGE_SIZE - 1));
             uint32_t now = EXO_PAGE_SIZE - offset < left ? EXO_PAGE_SIZE - offset : left;
-            if (space_lookup(child, address, &frame, &perm))
+            page_t page;
+            if (!pages_checked(number_of(address - offset), 1, &page) ||
+                space_lookup(child, page, &frame, &perm))
                 return 0;
             memcpy(to, (uint8_t *)frame_memory(frame) + offset, now);
             to += now;
@@ -181,18 +184,17 @@ int op_env_read(struct plan *plan, struct op *op)
 
 int op_env_exit(struct plan *plan, struct op *op)
 {
-    uint64_t reason = op_arg(op, 0);
-    if (reason != EXO_STOP_EXIT && reason != EXO_STOP_CRASH)
+    number_t reason = op_arg(op, 0);
+    if (!number_is(reason, EXO_STOP_EXIT) && !number_is(reason, EXO_STOP_CRASH))
         return -EXO_E_RANGE;
-    env_stop(plan->env, reason, op_arg(op, 1), op_arg(op, 2));
+    env_stop(plan->env, number_any(reason), number_any(op_arg(op, 1)), number_any(op_arg(op, 2)));
     return 0;
 }
 
 int op_handle_copy(struct plan *plan, struct op *op)
 {
     struct env *child = child_of(plan, op);
-    uint64_t number = op_arg(op, 0);
-    struct handle *entry = number >> 32 ? NULL : handle_find(plan->env, (uint32_t)number, K_HANDLE);
+    struct handle *entry = handle_find(plan->env, op_arg(op, 0), K_HANDLE);
     if (!child || !entry)
         return -EXO_E_HANDLE;
     if (entry->kind != K_QUEUE && entry->kind != K_CONSOLE && entry->kind != K_SENDER)
@@ -203,15 +205,14 @@ int op_handle_copy(struct plan *plan, struct op *op)
     if (!handle)
         return -EXO_E_FULL;
     if (entry->kind == K_CONSOLE)
-        memcpy(handle_find(child, handle, K_CONSOLE)->label, entry->label, sizeof entry->label);
+        memcpy(handle_find(child, number_of(handle), K_CONSOLE)->label, entry->label, sizeof entry->label);
     op->result[0] = handle;
     return 0;
 }
 
 int op_handle_drop(struct plan *plan, struct op *op)
 {
-    uint64_t number = op_arg(op, 0);
-    struct handle *entry = number >> 32 ? NULL : handle_find(plan->env, (uint32_t)number, K_HANDLE);
+    struct handle *entry = handle_find(plan->env, op_arg(op, 0), K_HANDLE);
     if (!entry)
         return -EXO_E_HANDLE;
     if (entry->kind == K_ENV) /* it would lose a child with everything it has: KILL */
@@ -226,15 +227,15 @@ int op_cpu_give(struct plan *plan, struct op *op)
 {
     struct env *child = child_of(plan, op), *env = plan->env;
     struct core *core = core_this();
-    uint64_t first = op_arg(op, 0), count = op->cell.arg[1];
+    uint32_t first = op_constant(op, 0), count = op_constant(op, 1);
     if (!child)
         return -EXO_E_HANDLE;
     if (first >= EXO_CPU_SLOTS || count > EXO_CPU_SLOTS - first)
         return -EXO_E_RANGE;
-    for (uint64_t i = first; i < first + count; i++)
+    for (uint32_t i = first; i < first + count; i++)
         if (core->slot_owner[i] != env->index)
             return -EXO_E_RIGHT;
-    for (uint64_t i = first; i < first + count; i++)
+    for (uint32_t i = first; i < first + count; i++)
         core->slot_owner[i] = child->index;
     uint64_t now = clock_now();
     (void)env_credit(env, now);

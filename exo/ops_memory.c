@@ -26,11 +26,10 @@ static void zero_frame(frame_t frame) { memset(frame_memory(frame), 0, EXO_PAGE_
 int op_alloc(struct plan *plan, struct op *op)
 {
     struct env *env = plan->env;
-    uint64_t count = op->cell.arg[0];
+    uint32_t count = op_constant(op, 0);
     frame_t first = {(uint32_t)op->result[0]};
     if (!op->step[1]) {
-        int error = frame_take(count > UINT32_MAX ? 0 : (uint32_t)count,
-                               (unsigned)op->cell.arg[1], op_arg(op, 2), &first);
+        int error = frame_take(count, op_constant(op, 1), op_arg(op, 2), &first);
         if (error)
             return error;
         op->result[0] = first.number;
@@ -51,12 +50,11 @@ int op_alloc(struct plan *plan, struct op *op)
     return end == count ? 0 : OP_AGAIN;
 }
 
-static int check_idle(const struct env *env, uint64_t first, uint64_t count)
+static int check_idle(const struct env *env, number_t number, uint64_t count, frame_t *first)
 {
-    frame_t frame;
-    int error = frame_owned(env, first, count, &frame);
+    int error = frame_owned(env, number, count, first);
     for (uint32_t i = 0; !error && i < count; i++) {
-        const struct frame *entry = &frames[frame.number + i];
+        const struct frame *entry = &frames[first->number + i];
         if (entry->rights || entry->pins)
             error = -EXO_E_BUSY;
     }
@@ -69,22 +67,23 @@ void op_alloc_cancel(struct plan *plan, struct op *op)
     (void)plan;
     if (op->step[1])
         frame_untake((frame_t){(uint32_t)(op->result[0] + op->step[0])},
-                     (uint32_t)(op->cell.arg[0] - op->step[0]));
+                     (uint32_t)(op_constant(op, 0) - op->step[0]));
 }
 
 int op_free(struct plan *plan, struct op *op)
 {
-    uint64_t first = op_arg(op, 0), count = op->cell.arg[1];
-    uint64_t end = step_end(op->step[0], count);
-    int error = check_idle(plan->env, first + op->step[0], end - op->step[0]);
+    uint64_t count = op_constant(op, 1);
+    uint64_t end = step_end(op->step[0], count), now = end - op->step[0];
+    frame_t first;
+    int error = check_idle(plan->env, number_behind(op_arg(op, 0), op->step[0]), now, &first);
     if (error)
         return error;
-    for (uint64_t i = op->step[0]; i < end; i++) {
-        frame_t frame = {(uint32_t)(first + i)};
+    for (uint32_t i = 0; i < now; i++) {
+        frame_t frame = {first.number + i};
         frame_disown(plan->env, frame);
         frame_release(frame);
     }
-    env_uncharge(plan->env, end - op->step[0]);
+    env_uncharge(plan->env, now);
     op->step[0] = end;
     return end == count ? 0 : OP_AGAIN;
 }
@@ -94,16 +93,17 @@ int op_give(struct plan *plan, struct op *op)
     struct env *child = handle_env(plan->env, op_handle(op), false);
     if (!child || child->state == ENV_DYING)
         return -EXO_E_HANDLE;
-    uint64_t first = op_arg(op, 0), count = op->cell.arg[1];
+    uint64_t count = op_constant(op, 1);
     uint64_t end = step_end(op->step[0], count), now = end - op->step[0];
-    int error = check_idle(plan->env, first + op->step[0], now);
+    frame_t first;
+    int error = check_idle(plan->env, number_behind(op_arg(op, 0), op->step[0]), now, &first);
     if (error)
         return error;
     if (!env_charge(child, now))
         return -EXO_E_QUOTA;
     env_uncharge(plan->env, now);
-    for (uint64_t i = op->step[0]; i < end; i++) {
-        frame_t frame = {(uint32_t)(first + i)};
+    for (uint32_t i = 0; i < now; i++) {
+        frame_t frame = {first.number + i};
         frame_disown(plan->env, frame);
         frame_own(child, frame, FRAME_OWNED, KIND_NONE);
     }
@@ -113,11 +113,11 @@ int op_give(struct plan *plan, struct op *op)
 
 /* ---- FREEZE, THAW ------------------------------------------------------------------ */
 
-static int freeze_one(struct env *env, uint64_t address)
+static int freeze_one(struct env *env, page_t page)
 {
     frame_t frame;
     unsigned perm;
-    int error = space_lookup(env, address, &frame, &perm);
+    int error = space_lookup(env, page, &frame, &perm);
     if (error)
         return error;
     struct frame *entry = frame_entry(frame);
@@ -134,11 +134,12 @@ static int freeze_one(struct env *env, uint64_t address)
 
 int op_freeze(struct plan *plan, struct op *op)
 {
-    uint64_t count = op->cell.arg[1], end = step_end(op->step[0], count);
-    if (!space_range_end(op_arg(op, 0), count))
+    uint64_t count = op_constant(op, 1), end = step_end(op->step[0], count);
+    page_t first;
+    if (!pages_checked(op_arg(op, 0), count, &first))
         return -EXO_E_RANGE;
     for (; op->step[0] < end; op->step[0]++) {
-        int error = freeze_one(plan->env, op_arg(op, 0) + op->step[0] * EXO_PAGE_SIZE);
+        int error = freeze_one(plan->env, page_behind(first, op->step[0]));
         if (error)
             return error;
     }
@@ -149,7 +150,10 @@ int op_thaw(struct plan *plan, struct op *op)
 {
     frame_t frame;
     unsigned perm;
-    int error = space_lookup(plan->env, op_arg(op, 0), &frame, &perm);
+    page_t page;
+    if (!pages_checked(op_arg(op, 0), 1, &page))
+        return -EXO_E_RANGE;
+    int error = space_lookup(plan->env, page, &frame, &perm);
     if (error)
         return error;
     struct frame *entry = frame_entry(frame);
@@ -173,20 +177,21 @@ static struct env *target_env(struct plan *plan, struct op *op)
 int op_table(struct plan *plan, struct op *op)
 {
     struct env *env = target_env(plan, op);
-    uint64_t number = op_arg(op, 0), address = op_arg(op, 1), level = op_arg(op, 2);
+    uint32_t level = op_constant(op, 2);
+    frame_t frame;
+    page_t page;
     if (!env)
         return -EXO_E_HANDLE;
-    if (level < 1 || level > 3 || address >= EXO_USER_END || address & (EXO_PAGE_SIZE - 1))
+    if (level < 1 || level > 3 || !pages_checked(op_arg(op, 1), 1, &page))
         return -EXO_E_RANGE;
-    int error = check_idle(plan->env, number, 1);
+    int error = check_idle(plan->env, op_arg(op, 0), 1, &frame);
     if (error)
         return error;
     if (env != plan->env && !env_charge(env, 1))
         return -EXO_E_QUOTA;
-    frame_t frame = {(uint32_t)number};
     unsigned missing = 0;
     zero_frame(frame);
-    error = space_table_add(env, address, (unsigned)level, frame, &missing);
+    error = space_table_add(env, page, level, frame, &missing);
     if (error) {
         if (env != plan->env)
             env_uncharge(env, 1);
@@ -203,13 +208,14 @@ int op_table(struct plan *plan, struct op *op)
 int op_untable(struct plan *plan, struct op *op)
 {
     struct env *env = target_env(plan, op);
-    uint64_t address = op_arg(op, 0), level = op_arg(op, 1);
+    uint32_t level = op_constant(op, 1);
+    frame_t frame;
+    page_t page;
     if (!env)
         return -EXO_E_HANDLE;
-    if (level < 1 || level > 3 || address >= EXO_USER_END)
+    if (level < 1 || level > 3 || !pages_checked(op_arg(op, 0), 1, &page))
         return -EXO_E_RANGE;
-    frame_t frame;
-    int error = space_table_remove(env, address, (unsigned)level, &frame);
+    int error = space_table_remove(env, page, level, &frame);
     if (error)
         return error;
     frame_entry(frame)->state = FRAME_OWNED;
@@ -218,7 +224,7 @@ int op_untable(struct plan *plan, struct op *op)
 }
 
 /* May env map this frame with these rights? */
-static int map_right(const struct env *env, uint64_t number, unsigned perm, frame_t *frame)
+static int map_right(const struct env *env, number_t number, unsigned perm, frame_t *frame)
 {
     if (!frame_checked(number, 1, frame))
         return -EXO_E_FRAME;
@@ -240,21 +246,23 @@ static uint64_t info_frame(const struct env *env) { return env->frame.number + 3
 int op_map(struct plan *plan, struct op *op)
 {
     struct env *env = target_env(plan, op);
-    uint64_t address = op_arg(op, 0), number = op_arg(op, 1), count = op->cell.arg[2];
-    unsigned perm = (unsigned)op_arg(op, 3);
+    number_t number = op_arg(op, 1);
+    uint64_t count = op_constant(op, 2);
+    unsigned perm = op_constant(op, 3);
+    page_t first;
     if (!env)
         return -EXO_E_HANDLE;
-    if (!space_range_end(address, count))
+    if (!pages_checked(op_arg(op, 0), count, &first))
         return -EXO_E_RANGE;
-    if (number == EXO_INFO_FRAME)
-        number = info_frame(env);
+    if (number_is(number, EXO_INFO_FRAME))
+        number = number_of(info_frame(env));
     uint64_t end = step_end(op->step[0], count);
     for (; op->step[0] < end; op->step[0]++) {
         frame_t frame;
         unsigned level = 0;
-        int error = map_right(env, number + op->step[0], perm, &frame);
+        int error = map_right(env, number_behind(number, op->step[0]), perm, &frame);
         if (!error)
-            error = space_map(env, address + op->step[0] * EXO_PAGE_SIZE, frame, perm, &level);
+            error = space_map(env, page_behind(first, op->step[0]), frame, perm, &level);
         op->result[0] = error == -EXO_E_NO_TABLE ? level : op->step[0];
         op->result[1] = op->step[0];
         if (error)
@@ -265,7 +273,7 @@ int op_map(struct plan *plan, struct op *op)
 }
 
 /* Copies one mapping of a frozen frame. */
-static int share_one(struct plan *plan, struct env *env, uint64_t to, uint64_t from, unsigned perm,
+static int share_one(struct plan *plan, struct env *env, page_t to, page_t from, unsigned perm,
                      unsigned *level)
 {
     frame_t frame;
@@ -286,19 +294,20 @@ static int share_one(struct plan *plan, struct env *env, uint64_t to, uint64_t f
 int op_share(struct plan *plan, struct op *op)
 {
     struct env *env = target_env(plan, op);
-    uint64_t to = op_arg(op, 0), from = op_arg(op, 1), count = op->cell.arg[2];
-    unsigned perm = (unsigned)op_arg(op, 3);
+    uint64_t count = op_constant(op, 2);
+    unsigned perm = op_constant(op, 3);
+    page_t to, from;
     if (!env)
         return -EXO_E_HANDLE;
-    if (!space_range_end(to, count) || !space_range_end(from, count))
+    if (!pages_checked(op_arg(op, 0), count, &to) || !pages_checked(op_arg(op, 1), count, &from))
         return -EXO_E_RANGE;
     if (perm & EXO_WRITE)
         return -EXO_E_RIGHT;
     uint64_t end = step_end(op->step[0], count);
     for (; op->step[0] < end; op->step[0]++) {
-        uint64_t offset = op->step[0] * EXO_PAGE_SIZE;
         unsigned level = 0;
-        int error = share_one(plan, env, to + offset, from + offset, perm, &level);
+        int error = share_one(plan, env, page_behind(to, op->step[0]),
+                              page_behind(from, op->step[0]), perm, &level);
         op->result[0] = error == -EXO_E_NO_TABLE ? level : op->step[0];
         op->result[1] = op->step[0];
         if (error)
@@ -311,15 +320,16 @@ int op_share(struct plan *plan, struct op *op)
 int op_unmap(struct plan *plan, struct op *op)
 {
     struct env *env = target_env(plan, op);
-    uint64_t address = op_arg(op, 0), count = op->cell.arg[1];
+    uint64_t count = op_constant(op, 1);
+    page_t first;
     if (!env)
         return -EXO_E_HANDLE;
-    if (!space_range_end(address, count))
+    if (!pages_checked(op_arg(op, 0), count, &first))
         return -EXO_E_RANGE;
     uint64_t end = step_end(op->step[0], count);
     for (; op->step[0] < end; op->step[0]++) {
         frame_t frame;
-        if (space_unmap(env, address + op->step[0] * EXO_PAGE_SIZE, &frame))
+        if (space_unmap(env, page_behind(first, op->step[0]), &frame))
             continue;
         if (op->result[1]++ == 0)
             op->result[0] = frame.number;
@@ -330,15 +340,16 @@ int op_unmap(struct plan *plan, struct op *op)
 int op_protect(struct plan *plan, struct op *op)
 {
     struct env *env = target_env(plan, op);
-    uint64_t address = op_arg(op, 0), count = op->cell.arg[1];
-    unsigned perm = (unsigned)op_arg(op, 2);
+    uint64_t count = op_constant(op, 1);
+    unsigned perm = op_constant(op, 2);
+    page_t first;
     if (!env)
         return -EXO_E_HANDLE;
-    if (!space_range_end(address, count))
+    if (!pages_checked(op_arg(op, 0), count, &first))
         return -EXO_E_RANGE;
     uint64_t end = step_end(op->step[0], count);
     for (; op->step[0] < end; op->step[0]++) {
-        int error = space_protect(env, address + op->step[0] * EXO_PAGE_SIZE, perm);
+        int error = space_protect(env, page_behind(first, op->step[0]), perm);
         if (error && error != -EXO_E_ABSENT)
             return error;
     }

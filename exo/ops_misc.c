@@ -14,7 +14,7 @@
 int op_nop(struct plan *plan, struct op *op)
 {
     (void)plan;
-    op->result[0] = op_arg(op, 0);
+    op->result[0] = number_any(op_arg(op, 0));
     return 0;
 }
 
@@ -22,7 +22,7 @@ int op_nop(struct plan *plan, struct op *op)
  * kernel's copy is the tick of the pass before, arg[2] says that there was one. */
 static uint64_t timer_next(struct op *op, uint64_t now)
 {
-    uint64_t tick = op_arg(op, 0), period = op_arg(op, 1);
+    uint64_t tick = number_any(op_arg(op, 0)), period = number_any(op_arg(op, 1));
     if (period == 0 || op->cell.uses & 1)
         return tick;
     if (op->cell.arg[2])
@@ -44,11 +44,12 @@ int op_timer(struct plan *plan, struct op *op)
     return 0;
 }
 
-struct plan *plan_find(struct env *env, uint64_t id)
+struct plan *plan_find(struct env *env, number_t given)
 {
+    uint64_t id = number_any(given); /* its parts are checked */
     uint64_t number = (id & 0xffffffff) * sizeof(struct op) >> EXO_PAGE_SHIFT;
     frame_t frame;
-    if (id >> 48 || !frame_checked(number, 1, &frame))
+    if (id >> 48 || !frame_checked(number_of(number), 1, &frame))
         return NULL;
     const struct frame *entry = frame_entry(frame);
     if (entry->state != FRAME_KERNEL || entry->kind != KIND_SLOTS || entry->owner != env->index)
@@ -65,18 +66,18 @@ struct plan *plan_find(struct env *env, uint64_t id)
 
 int op_cancel(struct plan *plan, struct op *op)
 {
-    uint64_t id = op_arg(op, 0), which = op_arg(op, 1);
-    struct plan *target = id ? plan_find(plan->env, id) : plan;
+    number_t id = op_arg(op, 0);
+    struct plan *target = number_is(id, 0) ? plan : plan_find(plan->env, id);
     if (!target)
         return -EXO_E_ABSENT;
-    op->result[0] = plan_cancel(target, which, op);
+    op->result[0] = plan_cancel(target, number_any(op_arg(op, 1)), op);
     return 0;
 }
 
 int op_yield(struct plan *plan, struct op *op)
 {
     struct env *to = NULL;
-    if (op_handle(op) != EXO_SELF) {
+    if (!number_is(op_handle(op), EXO_SELF)) {
         to = handle_env(plan->env, op_handle(op), false);
         if (!to || to->state == ENV_DYING) /* it may be gone when the scheduler looks */
             return -EXO_E_HANDLE;
@@ -88,7 +89,7 @@ int op_yield(struct plan *plan, struct op *op)
 int op_slots(struct plan *plan, struct op *op)
 {
     struct env *env = handle_env(plan->env, op_handle(op), true);
-    uint64_t number = op_arg(op, 0), count = op->cell.arg[1], cells = op_arg(op, 2);
+    uint32_t count = op_constant(op, 1), cells = op_constant(op, 2);
     unsigned slot_class = 0;
     frame_t first;
     if (!env || env->state == ENV_DYING)
@@ -99,13 +100,13 @@ int op_slots(struct plan *plan, struct op *op)
         return -EXO_E_RANGE;
     if (count * EXO_PAGE_SIZE < plan_slot_bytes(slot_class))
         return -EXO_E_RANGE;
-    int error = frame_owned(env, number, count, &first);
+    int error = frame_owned(env, op_arg(op, 0), count, &first);
     if (error)
         return error;
     for (uint32_t i = 0; i < count; i++)
         if (frames[first.number + i].rights || frames[first.number + i].pins)
             return -EXO_E_BUSY;
-    op->result[0] = env_donate_slots(env, first, (uint32_t)count, slot_class);
+    op->result[0] = env_donate_slots(env, first, count, slot_class);
     return 0;
 }
 
@@ -127,19 +128,17 @@ static bool label_valid(const char *label)
 int op_console_grant(struct plan *plan, struct op *op)
 {
     struct env *child = handle_env(plan->env, op_handle(op), false);
-    uint64_t number = op_arg(op, 0);
-    uint64_t words[2] = {op_arg(op, 1), op_arg(op, 2)};
+    uint64_t words[2] = {number_any(op_arg(op, 1)), number_any(op_arg(op, 2))};
     char label[16];
     memcpy(label, words, sizeof label);
-    if (!child || child->state == ENV_DYING || number >> 32 ||
-        !handle_find(plan->env, (uint32_t)number, K_CONSOLE))
+    if (!child || child->state == ENV_DYING || !handle_find(plan->env, op_arg(op, 0), K_CONSOLE))
         return -EXO_E_HANDLE;
     if (!label_valid(label))
         return -EXO_E_RANGE;
     uint32_t handle = handle_add(child, K_CONSOLE, (frame_t){0});
     if (!handle)
         return -EXO_E_FULL;
-    memcpy(handle_find(child, handle, K_CONSOLE)->label, label, sizeof label);
+    memcpy(handle_find(child, number_of(handle), K_CONSOLE)->label, label, sizeof label);
     op->result[0] = handle;
     return 0;
 }
@@ -204,5 +203,5 @@ int op_power(struct plan *plan, struct op *op)
 {
     if (!handle_find(plan->env, op_handle(op), K_MACHINE))
         return -EXO_E_HANDLE;
-    machine_exit((unsigned)op_arg(op, 0));
+    machine_exit(op_constant(op, 0));
 }

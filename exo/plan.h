@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #include "list.h"
+#include "number.h"
 
 struct env;
 
@@ -139,22 +140,28 @@ static inline struct plan *op_plan(struct op *op)
 }
 
 /* Argument k, through its reference if it is one. */
-static inline uint64_t op_arg(struct op *op, unsigned k)
+static inline number_t op_arg(struct op *op, unsigned k)
 {
     uint64_t word = op->cell.arg[k];
     if (!(op->cell.uses >> k & 1))
-        return word;
+        return number_of(word);
     const struct op *from = &(op - op->index)[word & 0xff];
-    return from->result[word >> 8 & 3] + (uint64_t)(int64_t)(int32_t)(uint32_t)(word >> 16);
+    return number_of(from->result[word >> 8 & 3] + (uint64_t)(int64_t)(int32_t)(uint32_t)(word >> 16));
+}
+
+/* A COUNT, PERM or SMALL: no result has such a kind, so it is no reference and in its range since the door. */
+static inline uint32_t op_constant(const struct op *op, unsigned k)
+{
+    return (uint32_t)op->cell.arg[k];
 }
 
 /* The handle, through its reference if it is one. */
-static inline uint32_t op_handle(struct op *op)
+static inline number_t op_handle(struct op *op)
 {
     if (!(op->cell.uses >> 5 & 1))
-        return op->cell.handle;
+        return number_of(op->cell.handle);
     const struct op *from = &(op - op->index)[op->cell.arg[4] & 0xff];
-    return (uint32_t)from->result[op->cell.arg[4] >> 8 & 3];
+    return number_of(from->result[op->cell.arg[4] >> 8 & 3]);
 }
 
 /* Takes one plan from the ring at `index`, with at most `available` cells there, admits and runs it.
@@ -179,7 +186,7 @@ struct op *op_unpark(struct list *list);
  * All of them (~0): a standing plan does not start over either. */
 unsigned plan_cancel(struct plan *plan, uint64_t operations, const struct op *by);
 /* The plan of that id in the environment, or NULL. */
-struct plan *plan_find(struct env *env, uint64_t id);
+struct plan *plan_find(struct env *env, number_t id);
 
 /* Posts what was held back; called when the program has taken completions. */
 void plan_post_held(struct env *env);

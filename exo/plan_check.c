@@ -77,7 +77,7 @@ static int check_handle(struct env *env, const struct plan *plan, unsigned index
         return cell->handle ? -EXO_E_FORM : 0;
     if (info->handle == K_ENV && cell->handle == EXO_SELF)
         return 0;
-    return handle_find(env, cell->handle, info->handle) ? 0 : -EXO_E_HANDLE;
+    return handle_find(env, number_of(cell->handle), info->handle) ? 0 : -EXO_E_HANDLE;
 }
 
 /* An argument that is not a plain constant. */

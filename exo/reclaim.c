@@ -38,7 +38,7 @@ static void end(struct env *child)
 /* The frames of the limit change hands. */
 static void transfer(struct env *child, struct op *op)
 {
-    uint32_t count = (uint32_t)op->cell.arg[0];
+    uint32_t count = (uint32_t)op_constant(op, 0);
     child->frames_limit -= count;
     account_show(child);
     child->info->frames_used = child->frames_used;
@@ -52,7 +52,7 @@ static void transfer(struct env *child, struct op *op)
 void reclaim_look(struct env *child)
 {
     struct op *op = child->reclaim;
-    if (op->state != OP_PARKED || missing(child, op->cell.arg[0]))
+    if (op->state != OP_PARKED || missing(child, op_constant(op, 0)))
         return;
     timer_remove(op_plan(op)->env, op);
     transfer(child, op);
@@ -104,21 +104,21 @@ static bool take_pages(struct env *child, struct op *op, uint64_t end)
 {
     unsigned budget = STEP_FRAMES;
     frame_t frame;
-    while (missing(child, op->cell.arg[0]) && space_next(child, &op->step[1], &budget, &frame)) {
-        uint64_t address = op->step[1];
-        if (address >= end)
-            break;
+    page_t page = {op->step[1]};
+    while (missing(child, op_constant(op, 0)) && space_next(child, &page, &budget, &frame) &&
+           page.address < end) {
         bool owned = takeable(child, frame, 1);
         if (owned || frame_entry(frame)->state == FRAME_FROZEN) {
-            (void)space_unmap(child, address, &frame);
+            (void)space_unmap(child, page, &frame);
             if (owned)
                 take_frame(child, frame);
-            write_down(child, op, address);
+            write_down(child, op, page.address);
         }
-        op->step[1] += EXO_PAGE_SIZE;
+        page = page_behind(page, 1);
         budget--;
     }
-    return op->step[1] >= end;
+    op->step[1] = page.address;
+    return page.address >= end;
 }
 
 /* Frames that are not mapped, along the child's list; the walk begins anew when its place has left the list. */
@@ -130,7 +130,7 @@ static bool take_unmapped(struct env *child, struct op *op)
     for (unsigned i = 0; i < STEP_FRAMES && number != FRAME_NONE; i++) {
         frame_t frame = {number};
         number = frames[number].next;
-        if (!missing(child, op->cell.arg[0]) || !takeable(child, frame, 0))
+        if (!missing(child, op_constant(op, 0)) || !takeable(child, frame, 0))
             continue;
         take_frame(child, frame);
         write_down(child, op, (uint64_t)frame.number << EXO_PAGE_SHIFT | EXO_TAKEN_FRAMES);
@@ -175,7 +175,7 @@ static void tell(struct env *child, struct op *waiting)
 
 static int begin(struct env *child, struct op *op)
 {
-    uint64_t count = op->cell.arg[0];
+    uint64_t count = op_constant(op, 0);
     if (child->reclaim)
         return -EXO_E_BUSY;
     if (count > child->frames_limit)
@@ -183,7 +183,7 @@ static int begin(struct env *child, struct op *op)
     child->reclaim = op;
     if (!missing(child, count))
         return 0;
-    announce(child, count, op_arg(op, 1));
+    announce(child, count, number_any(op_arg(op, 1)));
     struct op *waiting = op_unpark(&child->reclaim_waiters);
     child->reclaim_untold = !waiting;
     if (waiting) {
@@ -196,14 +196,14 @@ static int begin(struct env *child, struct op *op)
 int op_reclaim(struct plan *plan, struct op *op)
 {
     struct env *child = handle_env(plan->env, op_handle(op), false);
-    uint64_t now = clock_now(), deadline = op_arg(op, 1);
+    uint64_t now = clock_now(), deadline = number_any(op_arg(op, 1));
     if (!child || child->state == ENV_DYING)
         return -EXO_E_HANDLE;
     int error = child->reclaim == op ? 0 : begin(child, op);
     if (error)
         return error;
     op->result[1] = op->step[2];
-    if (!missing(child, op->cell.arg[0])) {
+    if (!missing(child, op_constant(op, 0))) {
         transfer(child, op);
         return 0;
     }
@@ -214,7 +214,7 @@ int op_reclaim(struct plan *plan, struct op *op)
     }
     if (!force(child, op))
         return OP_AGAIN;
-    env_stop(child, EXO_STOP_RECLAIM, missing(child, op->cell.arg[0]), op->step[2]);
+    env_stop(child, EXO_STOP_RECLAIM, missing(child, op_constant(op, 0)), op->step[2]);
     end(child);
     return -EXO_E_DEAD;
 }

@@ -11,9 +11,9 @@
 
 #define TOP_LEVEL 4u
 
-static unsigned entry_index(uint64_t address, unsigned level)
+static unsigned entry_index(page_t page, unsigned level)
 {
-    return (unsigned)(address >> (12 + 9 * (level - 1))) & 511u;
+    return (unsigned)(page.address >> (12 + 9 * (level - 1))) & 511u;
 }
 
 static uint64_t pte_make(frame_t frame, unsigned perm)
@@ -27,15 +27,15 @@ static uint64_t *root_memory(struct env *env)
     return frame_memory((frame_t){(uint32_t)(env->root >> 12)});
 }
 
-/* The table of `level` that covers address, NULL with the level that is missing. */
-static uint64_t *table_find(struct env *env, uint64_t address, unsigned level, frame_t *frame,
+/* The table of `level` that covers a page, NULL with the level that is missing. */
+static uint64_t *table_find(struct env *env, page_t page, unsigned level, frame_t *frame,
                             unsigned *missing)
 {
     uint64_t *table = root_memory(env);
     frame->number = (uint32_t)(env->root >> 12);
     *missing = 0;
     for (unsigned at = TOP_LEVEL; at > level; at--) {
-        uint64_t entry = table[entry_index(address, at)];
+        uint64_t entry = table[entry_index(page, at)];
         if (!(entry & PTE_PRESENT)) {
             *missing = at - 1;
             return NULL;
@@ -46,21 +46,11 @@ static uint64_t *table_find(struct env *env, uint64_t address, unsigned level, f
     return table;
 }
 
-uint64_t space_range_end(uint64_t address, uint64_t pages)
-{
-    if (address & (EXO_PAGE_SIZE - 1) || address >= EXO_USER_END ||
-        pages > (EXO_USER_END - address) >> EXO_PAGE_SHIFT)
-        return 0;
-    return address + (pages << EXO_PAGE_SHIFT);
-}
-
-int space_lookup(struct env *env, uint64_t address, frame_t *frame, unsigned *perm)
+int space_lookup(struct env *env, page_t page, frame_t *frame, unsigned *perm)
 {
     unsigned missing;
-    if (address >= EXO_USER_END)
-        return -EXO_E_ABSENT;
-    uint64_t *table = table_find(env, address, 1, frame, &missing);
-    uint64_t entry = table ? table[entry_index(address, 1)] : 0;
+    uint64_t *table = table_find(env, page, 1, frame, &missing);
+    uint64_t entry = table ? table[entry_index(page, 1)] : 0;
     if (!(entry & PTE_PRESENT))
         return -EXO_E_ABSENT;
     frame->number = PTE_FRAME(entry);
@@ -68,13 +58,13 @@ int space_lookup(struct env *env, uint64_t address, frame_t *frame, unsigned *pe
     return 0;
 }
 
-int space_map(struct env *env, uint64_t address, frame_t frame, unsigned perm, unsigned *level)
+int space_map(struct env *env, page_t page, frame_t frame, unsigned perm, unsigned *level)
 {
     frame_t holder;
-    uint64_t *table = table_find(env, address, 1, &holder, level);
+    uint64_t *table = table_find(env, page, 1, &holder, level);
     if (!table)
         return -EXO_E_NO_TABLE;
-    uint64_t *entry = &table[entry_index(address, 1)];
+    uint64_t *entry = &table[entry_index(page, 1)];
     if (*entry & PTE_PRESENT)
         return -EXO_E_EXISTS;
     if (perm & EXO_WRITE) {
@@ -102,29 +92,29 @@ static void right_drop(struct env *env, frame_t frame, bool was_writable)
     }
 }
 
-int space_unmap(struct env *env, uint64_t address, frame_t *frame)
+int space_unmap(struct env *env, page_t page, frame_t *frame)
 {
     frame_t holder;
     unsigned missing;
-    uint64_t *table = table_find(env, address, 1, &holder, &missing);
-    uint64_t *entry = table ? &table[entry_index(address, 1)] : NULL;
+    uint64_t *table = table_find(env, page, 1, &holder, &missing);
+    uint64_t *entry = table ? &table[entry_index(page, 1)] : NULL;
     if (!entry || !(*entry & PTE_PRESENT))
         return -EXO_E_ABSENT;
     frame->number = PTE_FRAME(*entry);
     bool writable = *entry & PTE_WRITE;
     *entry = 0;
     frame_entry(holder)->writable--;
-    space_flush(env, address);
+    space_flush(env, page);
     right_drop(env, *frame, writable);
     return 0;
 }
 
-int space_protect(struct env *env, uint64_t address, unsigned perm)
+int space_protect(struct env *env, page_t page, unsigned perm)
 {
     frame_t frame;
     unsigned missing;
-    uint64_t *table = table_find(env, address, 1, &frame, &missing);
-    uint64_t *entry = table ? &table[entry_index(address, 1)] : NULL;
+    uint64_t *table = table_find(env, page, 1, &frame, &missing);
+    uint64_t *entry = table ? &table[entry_index(page, 1)] : NULL;
     if (!entry || !(*entry & PTE_PRESENT))
         return -EXO_E_ABSENT;
     frame.number = PTE_FRAME(*entry);
@@ -138,18 +128,18 @@ int space_protect(struct env *env, uint64_t address, unsigned perm)
     if (perm & EXO_WRITE)
         target->writable++;
     *entry = pte_make(frame, perm);
-    space_flush(env, address);
+    space_flush(env, page);
     return 0;
 }
 
-int space_table_add(struct env *env, uint64_t address, unsigned level, frame_t table,
+int space_table_add(struct env *env, page_t page, unsigned level, frame_t table,
                     unsigned *missing)
 {
     frame_t holder;
-    uint64_t *above = table_find(env, address, level + 1, &holder, missing);
+    uint64_t *above = table_find(env, page, level + 1, &holder, missing);
     if (!above)
         return -EXO_E_NO_TABLE;
-    uint64_t *entry = &above[entry_index(address, level + 1)];
+    uint64_t *entry = &above[entry_index(page, level + 1)];
     if (*entry & PTE_PRESENT)
         return -EXO_E_EXISTS;
     *entry = (uint64_t)table.number << 12 | PTE_PRESENT | PTE_WRITE | PTE_USER;
@@ -158,12 +148,12 @@ int space_table_add(struct env *env, uint64_t address, unsigned level, frame_t t
     return 0;
 }
 
-int space_table_remove(struct env *env, uint64_t address, unsigned level, frame_t *table)
+int space_table_remove(struct env *env, page_t page, unsigned level, frame_t *table)
 {
     frame_t holder;
     unsigned missing;
-    uint64_t *above = table_find(env, address, level + 1, &holder, &missing);
-    uint64_t *entry = above ? &above[entry_index(address, level + 1)] : NULL;
+    uint64_t *above = table_find(env, page, level + 1, &holder, &missing);
+    uint64_t *entry = above ? &above[entry_index(page, level + 1)] : NULL;
     if (!entry || !(*entry & PTE_PRESENT))
         return -EXO_E_ABSENT;
     table->number = PTE_FRAME(*entry);
@@ -172,21 +162,21 @@ int space_table_remove(struct env *env, uint64_t address, unsigned level, frame_
     *entry = 0;
     if (level + 1 < TOP_LEVEL)
         frame_entry(holder)->writable--;
-    space_flush(env, address);
+    space_flush(env, page);
     return 0;
 }
 
 /* Skips to the first address that the next entry of `level` covers. */
-static uint64_t entry_skip(uint64_t address, unsigned level)
+static page_t entry_skip(page_t page, unsigned level)
 {
     uint64_t size = 1ull << (12 + 9 * (level - 1));
-    return (address & ~(size - 1)) + size;
+    return (page_t){(page.address & ~(size - 1)) + size};
 }
 
 /* The next entry of a lowest table that is present. */
-static const uint64_t *entry_next(struct env *env, uint64_t *cursor, unsigned *budget)
+static const uint64_t *entry_next(struct env *env, page_t *cursor, unsigned *budget)
 {
-    for (; *cursor < EXO_USER_END && *budget > 0; --*budget) {
+    for (; cursor->address < EXO_USER_END && *budget > 0; --*budget) {
         frame_t holder;
         unsigned missing;
         const uint64_t *table = table_find(env, *cursor, 1, &holder, &missing);
@@ -198,7 +188,7 @@ static const uint64_t *entry_next(struct env *env, uint64_t *cursor, unsigned *b
     return NULL;
 }
 
-bool space_next(struct env *env, uint64_t *cursor, unsigned *budget, frame_t *frame)
+bool space_next(struct env *env, page_t *cursor, unsigned *budget, frame_t *frame)
 {
     const uint64_t *entry = entry_next(env, cursor, budget);
     if (entry)
@@ -208,11 +198,13 @@ bool space_next(struct env *env, uint64_t *cursor, unsigned *budget, frame_t *fr
 
 bool space_drop_rights(struct env *env, uint64_t *cursor, unsigned budget)
 {
+    page_t page = {*cursor};
     const uint64_t *entry;
-    while ((entry = entry_next(env, cursor, &budget))) {
+    while ((entry = entry_next(env, &page, &budget))) {
         right_drop(env, (frame_t){PTE_FRAME(*entry)}, *entry & PTE_WRITE);
-        *cursor += EXO_PAGE_SIZE;
+        page = page_behind(page, 1);
         budget--;
     }
-    return *cursor >= EXO_USER_END;
+    *cursor = page.address;
+    return page.address >= EXO_USER_END;
 }

@@ -10,32 +10,29 @@
 #include "env.h"
 #include "frame.h"
 
-/* The leaf that maps a user address: 0 with its frame and EXO_READ/WRITE/EXEC, or -EXO_E_ABSENT. */
-int space_lookup(struct env *env, uint64_t address, frame_t *frame, unsigned *perm);
+/* The leaf that maps a page: 0 with its frame and EXO_READ/WRITE/EXEC, or -EXO_E_ABSENT. */
+int space_lookup(struct env *env, page_t page, frame_t *frame, unsigned *perm);
 /* Maps one page. The caller has checked the right to the frame. 0, NO_TABLE (*level says which), EXISTS,
  * BUSY (65535 writable mappings). */
-int space_map(struct env *env, uint64_t address, frame_t frame, unsigned perm, unsigned *level);
+int space_map(struct env *env, page_t page, frame_t frame, unsigned perm, unsigned *level);
 /* Removes one page; the frame's counts are lowered, the last right to a frozen frame frees
  * it. 0 or -EXO_E_ABSENT. */
-int space_unmap(struct env *env, uint64_t address, frame_t *frame);
+int space_unmap(struct env *env, page_t page, frame_t *frame);
 /* Changes a page's rights. 0, ABSENT, or RIGHT when writing to it is not env's to have. */
-int space_protect(struct env *env, uint64_t address, unsigned perm);
-/* Hangs a frame (state TABLE already, zeroed) in as the table of `level` for address. NO_TABLE, EXISTS. */
-int space_table_add(struct env *env, uint64_t address, unsigned level, frame_t table,
+int space_protect(struct env *env, page_t page, unsigned perm);
+/* Hangs a frame (state TABLE already, zeroed) in as the table of `level` for a page. NO_TABLE, EXISTS. */
+int space_table_add(struct env *env, page_t page, unsigned level, frame_t table,
                     unsigned *missing);
 /* Takes an empty table off. ABSENT, BUSY. */
-int space_table_remove(struct env *env, uint64_t address, unsigned level, frame_t *table);
+int space_table_remove(struct env *env, page_t page, unsigned level, frame_t *table);
 /* The next page at or behind *cursor that is mapped, and its frame; false when none was found within *budget looks,
  * or *cursor has come to the end of user space. */
-bool space_next(struct env *env, uint64_t *cursor, unsigned *budget, frame_t *frame);
+bool space_next(struct env *env, page_t *cursor, unsigned *budget, frame_t *frame);
 /* Drops the rights behind the entries from *cursor on, at most `budget` of them looked at; true when done.
  * For a dead environment: its tables are not written, its frames are freed later. */
 bool space_drop_rights(struct env *env, uint64_t *cursor, unsigned budget);
 
-/* First address behind a run of pages, or 0 if it leaves user space or wraps. */
-uint64_t space_range_end(uint64_t address, uint64_t pages);
-
 /* Supplied by the machine layer, or a test: */
-void space_flush(struct env *env, uint64_t address);
+void space_flush(struct env *env, page_t page);
 
 #endif

@@ -63,7 +63,7 @@ int op_net_rx(struct plan *plan, struct op *op)
         return -EXO_E_HANDLE;
     if (nic_failed())
         return -EXO_E_DEVICE;
-    if (EXO_BUF_LENGTH(op_arg(op, 0)) < RX_MIN)
+    if (EXO_BUF_LENGTH(number_any(op_arg(op, 0))) < RX_MIN)
         return -EXO_E_RANGE;
     buffer_clear(&buffer);
     int error = buffer_pieces(plan, op, op_arg(op, 0), true, &buffer);

@@ -21,13 +21,13 @@ _Static_assert(NIC_PIECES < sizeof((struct op *)0)->held / sizeof(uint32_t), "fi
 /* The packet's buffer words: arg[0], then arg[3], arg[4] and those of MORE cells. */
 static int tx_pieces(struct plan *plan, struct op *op, struct buffer *buffer)
 {
-    uint64_t more = op_arg(op, 1);
-    uint32_t most = tx_segment(op_arg(op, 2)) ? TX_MOST : EXO_PACKET_MAX;
-    if (more >= TX_WORDS)
+    uint32_t more;
+    uint32_t most = tx_segment(number_any(op_arg(op, 2))) ? TX_MOST : EXO_PACKET_MAX;
+    if (!number_below(op_arg(op, 1), TX_WORDS, &more))
         return -EXO_E_RANGE;
     int error = buffer_pieces(plan, op, op_arg(op, 0), false, buffer);
     for (unsigned i = 0; i < more && !error && buffer->length <= most; i++) {
-        uint64_t word = 0;
+        number_t word;
         if (i < 2) {
             word = op_arg(op, 3 + i);
         } else {
@@ -36,7 +36,7 @@ static int tx_pieces(struct plan *plan, struct op *op, struct buffer *buffer)
                 return -EXO_E_RANGE;
             struct exo_more words;
             __builtin_memcpy(&words, &op[cell].cell, sizeof words);
-            word = words.word[(i - 2) % 7];
+            word = number_of(words.word[(i - 2) % 7]);
         }
         error = buffer_pieces(plan, op, word, false, buffer);
     }
@@ -130,7 +130,7 @@ static int tx_send(struct plan *plan, struct op *op, struct queue *queue)
     struct buffer buffer;
     struct nic_piece pieces[NIC_PIECES];
     uint8_t head[EXO_TX_HEAD];
-    uint64_t checksum = op_arg(op, 2);
+    uint64_t checksum = number_any(op_arg(op, 2)); /* tx_check() looks at all of it */
     buffer_clear(&buffer);
     int error = tx_pieces(plan, op, &buffer);
     if (error)

@@ -75,8 +75,9 @@ bool world_known(uint32_t handle, const char *kind)
     return false;
 }
 
-struct handle *handle_find(struct env *env, uint32_t handle, enum op_kind kind)
+struct handle *handle_find(struct env *env, number_t number, enum op_kind kind)
 {
+    uint32_t handle = (uint32_t)number_any(number);
     static struct handle found;
     EXPECT(env == &world->env);
     const struct exo_plan *header = (const struct exo_plan *)&world_cells[env->sq_head];
@@ -109,7 +110,7 @@ static int park(struct op *op)
 static int run_alloc(struct plan *plan, struct op *op)
 {
     uint64_t left = op->cell.arg[0] - op->step[0], step = left < 16 ? left : 16;
-    if (op_arg(op, 1) > 10)
+    if (number_any(op_arg(op, 1)) > 10)
         return -EXO_E_RANGE;
     op->result[0] = 100;
     op->step[0] += step;
@@ -122,7 +123,7 @@ static int run_alloc(struct plan *plan, struct op *op)
 /* As op_timer() in ops_misc.c. */
 static int run_timer(struct plan *plan, struct op *op)
 {
-    uint64_t tick = op_arg(op, 0), period = op_arg(op, 1), now = world->now;
+    uint64_t tick = number_any(op_arg(op, 0)), period = number_any(op_arg(op, 1)), now = world->now;
     if (period && !(op->cell.uses & 1)) {
         if (op->cell.arg[2])
             tick += (now > tick ? (now - tick) / period + 1 : 1) * period;
@@ -140,17 +141,17 @@ static int run_timer(struct plan *plan, struct op *op)
 
 static int run_cancel(struct plan *plan, struct op *op)
 {
-    uint64_t id = op_arg(op, 0);
-    struct plan *target = id ? plan_find(plan->env, id) : plan;
+    number_t id = op_arg(op, 0);
+    struct plan *target = number_is(id, 0) ? plan : plan_find(plan->env, id);
     if (!target)
         return -EXO_E_ABSENT;
-    op->result[0] = plan_cancel(target, op_arg(op, 1), op);
+    op->result[0] = plan_cancel(target, number_any(op_arg(op, 1)), op);
     return 0;
 }
 
 static int run_reclaim(struct plan *plan, struct op *op)
 {
-    op->result[0] = op_arg(op, 1);
+    op->result[0] = number_any(op_arg(op, 1));
     if (op->result[0] > world->now) {
         timer_add(plan->env, op);
         return OP_PARK;
@@ -161,7 +162,7 @@ static int run_reclaim(struct plan *plan, struct op *op)
 
 static int run_tx(struct op *op)
 {
-    if (op_arg(op, 2) & 1) {
+    if (number_any(op_arg(op, 2)) & 1) {
         if (!world->room)
             return park(op);
         world->room--;
@@ -189,8 +190,8 @@ static int run(struct plan *plan, struct op *op)
         world_most_calls = calls;
     scribble();
     switch (op->cell.code) {
-    case EXO_NOP: op->result[0] = op_arg(op, 0); return 0;
-    case EXO_FREE: return op_arg(op, 0) & 1 ? -EXO_E_FRAME : 0;
+    case EXO_NOP: op->result[0] = number_any(op_arg(op, 0)); return 0;
+    case EXO_FREE: return number_any(op_arg(op, 0)) & 1 ? -EXO_E_FRAME : 0;
     case EXO_ALLOC: return run_alloc(plan, op);
     case EXO_TIMER: return run_timer(plan, op);
     case EXO_CANCEL: return run_cancel(plan, op);
@@ -260,12 +261,12 @@ static uint64_t id_of(const struct plan *plan)
     return (uint64_t)plan->generation << 32 | plan_slot_number(plan);
 }
 
-struct plan *plan_find(struct env *env, uint64_t id)
+struct plan *plan_find(struct env *env, number_t id)
 {
     struct plan *plan;
     EXPECT(env == &world->env);
     FOR_SLOTS(plan)
-        if (id_of(plan) == id)
+        if (number_is(id, id_of(plan)))
             return plan;
     return NULL;
 }

@@ -37,7 +37,7 @@ void *frame_memory(frame_t frame)
     return physical_memory((uint64_t)frame.number << EXO_PAGE_SHIFT);
 }
 
-void space_flush(struct env *env, uint64_t address) { (void)env, (void)address; }
+void space_flush(struct env *env, page_t page) { (void)env, (void)page; }
 uint64_t clock_now(void) { return host_now += host_step; }
 uint64_t clock_hz(void) { return 1000000000u; }
 uint64_t arch_cpu_features(void) { return 0; }
@@ -143,7 +143,7 @@ static void memory_map(void)
 static uint64_t take_frames(unsigned count)
 {
     frame_t first;
-    EXPECT(frame_take(count, 0, EXO_ANY, &first) == 0);
+    EXPECT(frame_take(count, 0, number_of(EXO_ANY), &first) == 0);
     frame_reserve(first.number, count);
     return (uint64_t)first.number << EXO_PAGE_SHIFT;
 }
@@ -259,7 +259,7 @@ struct env *host_child(struct env *parent, uint32_t quota, unsigned slots, unsig
     op = host_op(parent, EXO_ENV_START);
     op->handle = *handle, op->arg[0] = 0x400000, op->arg[1] = 0x800000, op->flags = EXO_QUIET;
     EXPECT(host_enter(parent) == 0);
-    struct env *child = handle_env(parent, *handle, false);
+    struct env *child = handle_env(parent, number_of(*handle), false);
     tail[child->index] = 0;
     return child;
 }

@@ -215,7 +215,7 @@ static int send_end(void)
 /* In steps; between them, with nothing that lives to receive it, `probe` sends. */
 static void kill_probing(uint32_t handle, bool probe)
 {
-    for (unsigned turn = 0; handle_env(env, handle, false); turn++) {
+    for (unsigned turn = 0; handle_env(env, number_of(handle), false); turn++) {
         ck_assert_uint_lt(turn, 2000);
         host_plan(env, EXO_PLAN_QUIET);
         header_work(env, 1 + turn % 3);
@@ -234,9 +234,9 @@ static void kill(uint32_t handle) { kill_probing(handle, false); }
 /* Everything that the children have goes, and the parent has what it had. */
 static void all_gone(void)
 {
-    if (handle_env(env, sender_handle, false))
+    if (handle_env(env, number_of(sender_handle), false))
         kill(sender_handle);
-    if (handle_env(env, receiver_handle, false))
+    if (handle_env(env, number_of(receiver_handle), false))
         kill(receiver_handle);
     ck_assert_ptr_null(env->children);
     for (unsigned i = 0; i < HOST_FRAMES; i++)

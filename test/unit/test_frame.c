@@ -35,7 +35,7 @@ START_TEST(random_runs_never_overlap)
         unsigned align = (unsigned)rand() % 4;
         frame_t first;
         uint64_t wanted = rand() % 4 ? EXO_ANY : (uint64_t)(rand() % 1024) & ~((1u << align) - 1);
-        int error = frame_take(count, align, wanted, &first);
+        int error = frame_take(count, align, number_of(wanted), &first);
         if (error)
             continue;
         ck_assert_uint_eq(first.number & ((1u << align) - 1), 0);
@@ -56,7 +56,7 @@ START_TEST(random_runs_never_overlap)
     ck_assert_uint_eq(frames_free, all);
     host_check();
     frame_t big; /* everything joined again */
-    ck_assert_int_eq(frame_take(256, 8, EXO_ANY, &big), 0);
+    ck_assert_int_eq(frame_take(256, 8, number_of(EXO_ANY), &big), 0);
 }
 END_TEST
 
@@ -64,18 +64,18 @@ START_TEST(hostile_numbers_are_refused)
 {
     host_start();
     frame_t frame;
-    ck_assert_int_eq(frame_take(0, 0, EXO_ANY, &frame), -EXO_E_RANGE);
-    ck_assert_int_eq(frame_take(1, 11, EXO_ANY, &frame), -EXO_E_RANGE);
-    ck_assert_int_eq(frame_take(1025, 0, EXO_ANY, &frame), -EXO_E_RANGE);
-    ck_assert_int_eq(frame_take(1, 1, 3, &frame), -EXO_E_RANGE);
-    ck_assert_int_eq(frame_take(17, 0, 32, &frame), -EXO_E_RANGE);
-    ck_assert_int_eq(frame_take(1, 0, HOST_FRAMES, &frame), -EXO_E_FRAME);
-    ck_assert_int_eq(frame_take(1, 0, EXO_ANY - 1, &frame), -EXO_E_FRAME);
-    ck_assert_int_eq(frame_take(1, 0, 0, &frame), -EXO_E_NO_FRAMES);
-    ck_assert_int_eq(frame_take(1, 0, HOST_FRAMES - 1, &frame), -EXO_E_NO_FRAMES);
-    ck_assert(!frame_checked(HOST_FRAMES - 1, 2, &frame));
-    ck_assert(!frame_checked(1, UINT64_MAX, &frame));
-    ck_assert(frame_checked(HOST_FRAMES - 1, 1, &frame));
+    ck_assert_int_eq(frame_take(0, 0, number_of(EXO_ANY), &frame), -EXO_E_RANGE);
+    ck_assert_int_eq(frame_take(1, 11, number_of(EXO_ANY), &frame), -EXO_E_RANGE);
+    ck_assert_int_eq(frame_take(1025, 0, number_of(EXO_ANY), &frame), -EXO_E_RANGE);
+    ck_assert_int_eq(frame_take(1, 1, number_of(3), &frame), -EXO_E_RANGE);
+    ck_assert_int_eq(frame_take(17, 0, number_of(32), &frame), -EXO_E_RANGE);
+    ck_assert_int_eq(frame_take(1, 0, number_of(HOST_FRAMES), &frame), -EXO_E_FRAME);
+    ck_assert_int_eq(frame_take(1, 0, number_of(EXO_ANY - 1), &frame), -EXO_E_FRAME);
+    ck_assert_int_eq(frame_take(1, 0, number_of(0), &frame), -EXO_E_NO_FRAMES);
+    ck_assert_int_eq(frame_take(1, 0, number_of(HOST_FRAMES - 1), &frame), -EXO_E_NO_FRAMES);
+    ck_assert(!frame_checked(number_of(HOST_FRAMES - 1), 2, &frame));
+    ck_assert(!frame_checked(number_of(1), UINT64_MAX, &frame));
+    ck_assert(frame_checked(number_of(HOST_FRAMES - 1), 1, &frame));
     host_check();
 }
 END_TEST

@@ -83,7 +83,7 @@ START_TEST(yield_to_a_child_that_goes)
 {
     uint32_t handle;
     (void)host_child(env, 40, 1, 4, &handle);
-    for (unsigned turn = 0; handle_env(env, handle, false); turn++) {
+    for (unsigned turn = 0; handle_env(env, number_of(handle), false); turn++) {
         ck_assert_uint_lt(turn, 1000);
         host_plan(env, EXO_PLAN_QUIET);
         header_work(env, 2);
@@ -244,7 +244,7 @@ START_TEST(queue_ends_under_the_walker)
     host_plan(env, EXO_PLAN_QUIET);
     quiet(env, EXO_ENV_KILL, handle);
     host_enter(env);
-    ck_assert_ptr_null(handle_env(env, handle, false));
+    ck_assert_ptr_null(handle_env(env, number_of(handle), false));
     ck_assert(list_empty(&queue_at((frame_t){(uint32_t)outer})->parked));
     host_check();
 }

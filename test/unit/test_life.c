@@ -28,8 +28,8 @@ bool __real_env_charge(struct env *env, uint64_t n);
 bool __wrap_env_charge(struct env *env, uint64_t n) { return !refused() && __real_env_charge(env, n); }
 bool __real_env_reserve(struct env *env, uint32_t n);
 bool __wrap_env_reserve(struct env *env, uint32_t n) { return !refused() && __real_env_reserve(env, n); }
-int __real_frame_take(uint32_t count, unsigned align, uint64_t wanted, frame_t *first);
-int __wrap_frame_take(uint32_t count, unsigned align, uint64_t wanted, frame_t *first)
+int __real_frame_take(uint32_t count, unsigned align, number_t wanted, frame_t *first);
+int __wrap_frame_take(uint32_t count, unsigned align, number_t wanted, frame_t *first)
 {
     return refused() ? -EXO_E_NO_FRAMES : __real_frame_take(count, align, wanted, first);
 }

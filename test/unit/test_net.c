@@ -44,8 +44,9 @@ void env_uncharge(struct env *env, uint64_t n) { env->frames_used -= (uint32_t)n
 uint64_t clock_now(void) { return ticks += 10; }
 void console_printf(const char *format, ...) { (void)format; }
 
-int frame_owned(const struct env *env, uint64_t number, uint64_t count, frame_t *first)
+int frame_owned(const struct env *env, number_t given, uint64_t count, frame_t *first)
 {
+    uint64_t number = number_any(given);
     if (number >= FRAMES || count > FRAMES - number || table[number].state != FRAME_OWNED ||
         table[number].owner != env->index)
         return -EXO_E_FRAME;
@@ -54,10 +55,10 @@ int frame_owned(const struct env *env, uint64_t number, uint64_t count, frame_t 
 }
 
 /* Page 100 + n of every program shows frame n. */
-int space_lookup(struct env *env, uint64_t address, frame_t *frame, unsigned *perm)
+int space_lookup(struct env *env, page_t at, frame_t *frame, unsigned *perm)
 {
     (void)env;
-    uint64_t page = address >> EXO_PAGE_SHIFT;
+    uint64_t page = at.address >> EXO_PAGE_SHIFT;
     if (page < 100 || page >= 100 + FRAMES)
         return -EXO_E_ABSENT;
     frame->number = (uint32_t)(page - 100);
@@ -65,8 +66,9 @@ int space_lookup(struct env *env, uint64_t address, frame_t *frame, unsigned *pe
     return 0;
 }
 
-struct handle *handle_find(struct env *env, uint32_t handle, enum op_kind kind)
+struct handle *handle_find(struct env *env, number_t number, enum op_kind kind)
 {
+    uint64_t handle = number_any(number);
     struct handle *entry = &handles[env->index][handle & 7];
     bool lives = table[entry->frame].generation == entry->object_generation;
     return handle < 8 && entry->kind == kind && lives ? entry : NULL;

@@ -330,7 +330,7 @@ START_TEST(cancelled_between_steps)
     host_attention = 3;
     ck_assert(!env_continue(env));
     core_this()->attention = 0;
-    struct plan *plan = plan_find(env, host_completion(env)->result);
+    struct plan *plan = plan_find(env, number_of(host_completion(env)->result));
     ck_assert_uint_lt(frames_free, free);
     ck_assert_uint_eq(plan_cancel(plan, 1, NULL), 1);
     host_continue(env);
@@ -471,7 +471,7 @@ START_TEST(death_returns_everything)
         host_attention = turn % 7;
         ck_assert_int_eq(host_enter(parent), 0);
         host_attention = 0;
-        ck_assert_ptr_null(handle_env(parent, handle, false));
+        ck_assert_ptr_null(handle_env(parent, number_of(handle), false));
         ck_assert_uint_eq(frames_free, free);
         ck_assert_uint_eq(parent->frames_used, used);
         ck_assert_uint_eq(parent->frames_limit, limit);

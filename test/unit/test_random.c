@@ -145,7 +145,7 @@ static uint64_t argument(const struct env *env, uint8_t kind, bool by_page)
 static void spec_write(const struct env *env, struct exo_op *op)
 {
     frame_t frame;
-    if (frame_owned(env, EXO_BUF_FRAME(op->arg[1]), 1, &frame) || op->flags & EXO_VPAGE)
+    if (frame_owned(env, number_of(EXO_BUF_FRAME(op->arg[1])), 1, &frame) || op->flags & EXO_VPAGE)
         return;
     struct exo_queue_spec *spec = frame_memory(frame);
     memset(spec, 0, sizeof *spec);
@@ -380,7 +380,7 @@ static void start_child(struct env *env)
         uint32_t handle = i | (uint32_t)env->handles[i].generation << 16, run = 0;
         for (uint32_t f = 2; child->state == ENV_NEW && f + 3 < HOST_FRAMES && !run; f++) {
             frame_t first;
-            run = frame_owned(child, f, 3, &first) ? 0 : f;
+            run = frame_owned(child, number_of(f), 3, &first) ? 0 : f;
         }
         if (!run)
             continue;

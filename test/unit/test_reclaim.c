@@ -114,7 +114,7 @@ static bool mapped(uint64_t address)
 {
     frame_t frame;
     unsigned perm;
-    return space_lookup(child, address, &frame, &perm) == 0;
+    return space_lookup(child, (page_t){address}, &frame, &perm) == 0;
 }
 
 /* ---- asked, and answered ------------------------------------------------------------------ */

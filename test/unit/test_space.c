@@ -145,7 +145,7 @@ START_TEST(random_mappings_match_a_model)
         for (unsigned i = 0; i < PAGES; i++) {
             frame_t frame = {0};
             unsigned perm;
-            int error = space_lookup(env, BASE + i * 4096ull, &frame, &perm);
+            int error = space_lookup(env, (page_t){BASE + i * 4096ull}, &frame, &perm);
             ck_assert_int_eq(error, model[i] ? 0 : -EXO_E_ABSENT);
             ck_assert_uint_eq(error ? 0 : frame.number, model[i]);
             if (model[i])
@@ -167,7 +167,7 @@ START_TEST(no_access_keeps_the_frame)
     ck_assert_int_eq(map(BASE, frame, 1, EXO_READ | EXO_WRITE), 0);
     struct exo_op cell = {.code = EXO_PROTECT, .arg = {BASE, 1, EXO_NONE}};
     ck_assert_int_eq(run(cell, NULL), 0);
-    ck_assert_int_eq(space_lookup(env, BASE, &found, &perm), 0);
+    ck_assert_int_eq(space_lookup(env, (page_t){BASE}, &found, &perm), 0);
     ck_assert_uint_eq(perm, EXO_NONE);
     ck_assert_uint_eq(frames[frame].writable, 0);
     cell.arg[2] = EXO_NONE | EXO_WRITE;
