@@ -66,9 +66,7 @@ static void run(struct env *env, unsigned look)
 
 static void enter(struct env *env, uint64_t submit, unsigned look)
 {
-    env->context.rdi = submit;
-    env->context.rsi = env->context.rdx = 0;
-    env_enter(env);
+    env_enter(env, submit, 0, 0);
     run(env, look);
 }
 
@@ -320,14 +318,14 @@ static void env_normal(enum role role, struct env *env)
     if (env->state == ENV_DYING || slots->state != FRAME_KERNEL || slots->owner != env->index)
         return;
     list_init(&env->pool.free[0]);
-    env->pool.slots = SLOTS;
     for (unsigned i = 0; i < SLOTS; i++) {
         struct plan *plan = slot_plan(role, i);
         if (plan->admitted)
             continue;
         memset(plan, 0, plan_slot_bytes(0));
-        list_push(&env->pool.free[0], &plan->link);
+        (void)plan_pool_add(&env->pool, plan, plan_slot_bytes(0), 0);
     }
+    env->pool.slots = SLOTS;
 }
 
 static bool block_free(enum role role)
