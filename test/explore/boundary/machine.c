@@ -24,7 +24,7 @@ void *frame_memory(frame_t frame)
     return physical_memory((uint64_t)frame.number << EXO_PAGE_SHIFT);
 }
 
-void space_flush(struct env *env, uint64_t address) { (void)env, (void)address; }
+void space_flush(struct env *env, page_t page) { (void)env, (void)page; }
 uint64_t clock_now(void) { return machine_now; }
 uint64_t clock_hz(void) { return 1000000000u; }
 uint64_t arch_cpu_features(void) { return 0; }
@@ -143,7 +143,7 @@ void block_add(enum role role)
 void block_remove(enum role role)
 {
     frame_t first;
-    RULE(frame_take(PARTS, 0, BLOCK(role), &first) == 0, "block %u is not free", role);
+    RULE(frame_take(PARTS, 0, number_of(BLOCK(role)), &first) == 0, "block %u is not free", role);
     for (unsigned i = 0; i < PARTS; i++)
         table[BLOCK(role) + i].state = FRAME_ABSENT;
 }
@@ -179,7 +179,7 @@ static void parent_start(void)
 {
     frame_t first;
     block_add(PARENT);
-    RULE(frame_take(PARTS, 0, BLOCK(PARENT), &first) == 0, "no frames for the first program");
+    RULE(frame_take(PARTS, 0, number_of(BLOCK(PARENT)), &first) == 0, "no frames for the first program");
     for (unsigned i = 0; i < PARTS; i++)
         memset(frame_words(first.number + i), 0, EXO_PAGE_SIZE);
     struct env *env = env_create(NULL, first, machine_quota(), ENV_MAX - 2);

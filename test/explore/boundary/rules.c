@@ -406,7 +406,7 @@ static void handles_check(void)
             continue;
         for (uint32_t place = 1; place < HANDLES; place++) {
             const struct handle *entry = &env->handles[place];
-            struct env *child = handle_env(env, place | (uint32_t)entry->generation << 16, false);
+            struct env *child = handle_env(env, number_of(place | (uint32_t)entry->generation << 16), false);
             if (!child)
                 continue;
             RULE(role_env(env_role(child)) == child && envs[child->index] == child, "%u has a handle of who is gone", role);
