@@ -153,7 +153,7 @@ static void parent_tables(struct env *env)
     unsigned missing;
     for (unsigned level = 3; level; level--) {
         frame_t frame = part(PARENT, PART_LEVEL1 + 1 - level);
-        RULE(!space_table_add(env, BASE, level, frame, &missing), "level %u", level);
+        RULE(!space_table_add(env, (page_t){BASE}, level, frame, &missing), "level %u", level);
         frame_own(env, frame, FRAME_TABLE, KIND_NONE);
     }
 }
