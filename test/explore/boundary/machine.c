@@ -125,6 +125,8 @@ struct channel *play_channel(unsigned i)
     return frame->state == FRAME_KERNEL && frame->kind == KIND_CHANNEL ? frame_memory((frame_t){PLAY(i)}) : NULL;
 }
 
+const struct queue *machine_queue(void) { return limits.nic ? queue_at((frame_t){NIC_ROOT}) : NULL; }
+
 struct plan *slot_plan(enum role role, unsigned i)
 {
     char *at = frame_memory(part(role, PART_SLOTS));

@@ -92,6 +92,8 @@ static inline int play_index(uint32_t frame)
 static inline uint64_t *frame_words(uint32_t frame) { return frame_memory((frame_t){frame}); }
 /* The channel that a play frame is, or NULL. */
 struct channel *play_channel(unsigned i);
+/* The device's queue, or NULL. */
+const struct queue *machine_queue(void);
 /* Plan slot `i` of an environment. */
 struct plan *slot_plan(enum role role, unsigned i);
 

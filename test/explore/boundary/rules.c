@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../../../exo/channel.h"
+#include "../../../exo/net/queue.h"
 
 #define PRESENT 1u
 #define WRITABLE 2u
@@ -92,6 +93,18 @@ static bool list_holds(const struct list *list, const struct list_node *node)
         if (at == node)
             return true;
     return false;
+}
+
+/* Who waits on a list is parked there, and lives. */
+static void waiters_check(const struct list *list)
+{
+    for (const struct list_node *at = list->head.next; at != &list->head; at = at->next) {
+        uint64_t number = ((uintptr_t)at - (uintptr_t)frame_words(0)) >> EXO_PAGE_SHIFT;
+        RULE(number < FRAMES && frames[number].state == FRAME_KERNEL && frames[number].kind == KIND_SLOTS,
+             "what waits lies in frame %lu, which holds no plans", number);
+        struct op *op = LIST_ENTRY((struct list_node *)(uintptr_t)at, struct op, wait);
+        RULE(op->state == OP_PARKED && op->where == WHERE_LIST && op_plan(op)->admitted, "what waits is not parked");
+    }
 }
 
 /* A parked operation waits on a list of something that lives. */
@@ -429,13 +442,22 @@ void rules_check(void)
         tables_count(&tally, role, env);
         list_check(&tally, role, env);
         pins_count(&tally, role, env);
+        waiters_check(&env->waiters);
+        waiters_check(&env->reclaim_waiters);
         if (is_slots(&frames[BLOCK(role) + PART_SLOTS]) && frames[BLOCK(role) + PART_SLOTS].owner == env->index)
             plans_check(&tally, role, env);
     }
     device_check(&tally);
-    for (unsigned i = 0; i < PLAYS; i++)
-        if (play_channel(i))
-            channel_check(&tally, play_channel(i), PLAY(i));
+    if (machine_queue())
+        waiters_check(&machine_queue()->parked);
+    for (unsigned i = 0; i < PLAYS; i++) {
+        const struct channel *channel = play_channel(i);
+        if (!channel)
+            continue;
+        channel_check(&tally, channel, PLAY(i));
+        waiters_check(&channel->sending);
+        waiters_check(&channel->receiving);
+    }
     for (unsigned i = 0; i < FRAMES; i++)
         frame_check(&tally, i);
     free_check();
@@ -488,6 +510,7 @@ static void content_check(unsigned i, const struct play_before *before, const st
     RULE(!held || !owned || before->owner[i] == frame->owner || move->code == EXO_GIVE,
          "frame %u went from hand to hand", PLAY(i));
     RULE(was == FRAME_OWNED || was == FRAME_FROZEN || frame->state != FRAME_FROZEN, "frame %u froze in nobody's hand", PLAY(i));
+    RULE(was != FRAME_TABLE || !owned || !frame->rights, "table %u was taken back while it was mapped", PLAY(i));
     if (owned && (was == FRAME_FREE || was == FRAME_TABLE))
         RULE(all_words(words, 0), "frame %u was not zeroed", PLAY(i));
     else if (was != FRAME_TABLE && (was != FRAME_KERNEL || sent))
