@@ -44,18 +44,18 @@ def _check(t, folder, cell, row):
 
 
 def test_promises(t):
-    rules, missing, attacks, rows = set(), [], 0, 0
+    missing, rows, attacks = [], 0, {}
     for rule, cells in _rows((ROOT / "docs" / "promises.md").read_text()):
         t.equal(len(cells), 3, f"cells of {cells}")
         _, kept = _check(t, "exo", cells[1], cells[0])
         count, attacked = _check(t, "test", cells[2], cells[0])
         missing += kept + attacked
-        attacks += count
-        rules.add(rule)
+        attacks[rule] = attacks.get(rule, 0) + count
         rows += 1
     t.check(not missing, "gone, or under another name now: " + "; ".join(missing))
-    t.equal(sorted(rule for rule in rules if rule), list(range(1, 11)), "rules that have a promise")
-    return f"{rows} promises, {attacks} attacks"
+    t.equal(sorted(rule for rule in attacks if rule), list(range(1, 11)), "rules that have a promise")
+    by_rule = ", ".join(f"{rule}: {attacks[rule]}" for rule in range(1, 11))
+    return f"{rows} promises, {sum(attacks.values())} attacks; by rule {by_rule}"
 
 
 def test_names_that_do_not_exist(t):
