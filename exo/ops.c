@@ -28,7 +28,8 @@
 #define EXO_X(number, NAME, opname, h, a, b, c, d, e, r0, r1, r2, r3)                              \
     [number] = {                                                                                   \
         .exact = SIMPLE(number, h, a, b) ? number | OP_LOOSE : 0,                                  \
-        .forbidden = {FORBIDDEN_##a, FORBIDDEN_##b},                                               \
+        .forbidden = {FORBIDDEN_##a, FORBIDDEN_##b, FORBIDDEN_##c, FORBIDDEN_##d, FORBIDDEN_##e},  \
+        .plain = BITS(a) && BITS(b) && BITS(c) && BITS(d) && BITS(e),                              \
         .name = #NAME,                                                                             \
         .run = op_##opname,                                                                        \
         .cancel = number == EXO_ALLOC    ? op_alloc_cancel                                         \

@@ -115,7 +115,7 @@ struct op_info {
     /* The door's sieve. A cell is well formed if its first word with all of OP_LOOSE set is `exact`, the first
      * two arguments have no forbidden bit, the others are 0, and it waits for nothing doubtful. Other
      * cells may be good as well: plan_check() looks at them. `exact` 0: at all of this code. */
-    uint64_t exact, forbidden[2];
+    uint64_t exact, forbidden[5];
     const char *name; /* NULL: no such code */
     int (*run)(struct plan *plan, struct op *op);
     /* Called for an operation that started and is cancelled before it ended, parked or between
@@ -125,6 +125,7 @@ struct op_info {
     void (*cancel)(struct plan *plan, struct op *op);
     uint8_t handle;   /* enum op_kind */
     uint8_t arg[5], result[4];
+    bool plain;       /* constants without forbidden bits are in their ranges, and none sets the price */
     bool waits;       /* can park: a standing plan must descend from such operations */
     bool more;        /* takes EXO_MORE cells */
     int8_t price;     /* the argument that is a number of frames to reserve, or -1 */

@@ -64,6 +64,13 @@ static inline int check_value(uint64_t word, uint8_t kind)
     return word - range->low > range->span || word & range->misaligned ? range->error : 0;
 }
 
+/* The cell before was found good with the same handle, for the same kind. */
+static bool same_handle(const struct exo_op *cell, const struct exo_op *before, const struct op_info *info)
+{
+    return before->handle == cell->handle && before->code != EXO_MORE && !(before->uses >> 5 & 1) &&
+           op_infos[before->code].handle == info->handle;
+}
+
 static int check_handle(struct env *env, const struct plan *plan, unsigned index,
                         const struct op_info *info)
 {
@@ -76,6 +83,8 @@ static int check_handle(struct env *env, const struct plan *plan, unsigned index
     if (info->handle == K_NONE)
         return cell->handle ? -EXO_E_FORM : 0;
     if (info->handle == K_ENV && cell->handle == EXO_SELF)
+        return 0;
+    if (index > 0 && same_handle(cell, &plan->op[index - 1].cell, info))
         return 0;
     return handle_find(env, number_of(cell->handle), info->handle) ? 0 : -EXO_E_HANDLE;
 }
@@ -94,6 +103,10 @@ static int check_used(const struct plan *plan, unsigned index, unsigned k, uint8
 static int check_arguments(const struct plan *plan, unsigned index, const struct op_info *info)
 {
     const struct exo_op *cell = &plan->op[index].cell;
+    const uint64_t *arg = cell->arg, *no = info->forbidden;
+    if (info->plain && !cell->uses &&
+        !((arg[0] & no[0]) | (arg[1] & no[1]) | (arg[2] & no[2]) | (arg[3] & no[3]) | (arg[4] & no[4])))
+        return 0;
     int error = 0;
     for (unsigned k = 0; k < 5 && !error; k++)
         error = cell->uses ? check_used(plan, index, k, info->arg[k])
