@@ -5,7 +5,6 @@
  */
 #include "ring.h"
 
-#define SQ ((struct exo_op *)EXO_BOOT_SQ)
 #define CQ ((const struct exo_completion *)EXO_BOOT_CQ)
 #define STASH_MAX 128u /* a power of two */
 
@@ -45,15 +44,17 @@ unsigned completion_dispatch(void)
 {
     struct exo_completion completion;
     /* What is there now; what comes meanwhile is for the next call, so that this one ends. */
-    uint64_t tail = PLAN_INFO->cq_tail;
+    uint64_t tail = PLAN_INFO->cq_tail, mask = PLAN_INFO->cq_size - 1;
     unsigned count = 0;
     for (;; count++) {
+        uint64_t head = PLAN_CONTROL->cq_head; /* done() may have taken some */
         if (stash_head != stash_tail) {
             completion = stash[stash_head & (STASH_MAX - 1)];
             stash_head++;
-        } else if (PLAN_CONTROL->cq_head < tail) {
-            completion_copy(&completion, PLAN_CONTROL->cq_head);
-            PLAN_CONTROL->cq_head++;
+        } else if (head < tail) {
+            completion = CQ[head & mask];
+            LIBOS_BARRIER(); /* it stays as it is until it is taken */
+            PLAN_CONTROL->cq_head = head + 1;
         } else {
             return count;
         }
@@ -89,14 +90,18 @@ long ring_wait(uint64_t deadline)
     return result == -EXO_E_FULL ? plan_flush() : result;
 }
 
-/* The caller guards. The source was written before, so that reading it does not fault. */
+void ring_room(unsigned count)
+{
+    while (ring_tail + count - PLAN_INFO->sq_head > PLAN_INFO->sq_size)
+        plan_flush();
+}
+
 static void ring_copy(const struct exo_op *cells, unsigned count)
 {
     uint64_t mask = PLAN_INFO->sq_size - 1;
-    while (ring_tail + count - PLAN_INFO->sq_head > mask + 1)
-        plan_flush();
+    ring_room(count);
     for (unsigned i = 0; i < count; i++)
-        SQ[(ring_tail + i) & mask] = cells[i];
+        RING_CELLS[(ring_tail + i) & mask] = cells[i];
     LIBOS_BARRIER();
     ring_tail += count;
 }

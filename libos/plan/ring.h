@@ -35,6 +35,13 @@ static inline void ring_unguard(void)
 /* Index behind the last cell written. */
 extern uint64_t ring_tail;
 
+/* Makes room for `count` cells at the tail. The caller is guarded until it has moved the tail behind them; what it
+ * touches meanwhile was touched before, so that no page fault comes between. */
+void ring_room(unsigned count);
+
+/* Cell `index` is at index mod sq_size. */
+#define RING_CELLS ((struct exo_op *)EXO_BOOT_SQ)
+
 void ring_init(void);
 
 /* Enters the kernel and waits for a completion, or for the tick. */

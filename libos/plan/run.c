@@ -5,36 +5,18 @@
  */
 #include "ring.h"
 
-/* Whether an operation's result 0 is worth a completion. */
-static bool code_has_result(unsigned code)
-{
-    enum { ZERO, WORD, FRAME, BUF, TICK, HANDLE };
-    switch (code) {
-#define EXO_X(number, NAME, name, h, a, b, c, d, e, r0, r1, r2, r3)                                \
-    case EXO_##NAME:                                                                               \
-        return r0 != ZERO;
-        EXO_OPS(EXO_X)
+/* A bit for each code: its result 0 is not worth a completion. */
+enum { ZERO, WORD, FRAME, BUF, TICK, HANDLE };
+#define EXO_X(number, NAME, name, h, a, b, c, d, e, r0, r1, r2, r3) | (uint64_t)(r0 == ZERO) << number
+static const uint64_t code_silent = 0 EXO_OPS(EXO_X);
 #undef EXO_X
-    default:
-        return true;
-    }
-}
 
-/* Whether an operation always ends in the crossing that starts it. */
-static bool code_ends_at_once(unsigned code)
-{
-    switch (code) {
-    case EXO_TIMER:
-    case EXO_NET_RX:
-    case EXO_NET_TX:
-    case EXO_ENV_WAIT:
-    case EXO_ENV_KILL:
-    case EXO_RECLAIM_WAIT:
-        return false;
-    default:
-        return code < EXO_SEND;
-    }
-}
+/* And: it may end later than in the crossing that starts it. */
+static const uint64_t code_waits = 1ull << EXO_TIMER | 1ull << EXO_NET_RX | 1ull << EXO_NET_TX |
+                                   1ull << EXO_ENV_WAIT | 1ull << EXO_ENV_KILL | 1ull << EXO_RECLAIM_WAIT |
+                                   ~0ull << EXO_SEND;
+
+_Static_assert(EXO_CODE_END <= 64, "bits of codes");
 
 void plan_flags(struct plan *plan, uint8_t flags, struct completion_target *target)
 {
@@ -68,32 +50,46 @@ static void run_done(struct completion_target *self, const struct exo_completion
     }
 }
 
-/* Sets tags and flags; true if all ends in one crossing. */
-static bool run_prepare(struct plan *plan, struct plan_run *run)
+/* Puts the plan into the ring. True if all of it ends in the crossing that takes it; then the plan's own good end
+ * is not told if `brief`. */
+static bool run_push(struct plan *plan, struct plan_run *run, bool brief)
 {
-    bool at_once = true;
+    unsigned count = plan->count, missing = 0;
+    uint64_t waits = 0, mask = PLAN_INFO->sq_size - 1;
+    if (count == 0)
+        plan_misuse(plan, "no operation");
     *run = (struct plan_run){ .target = { run_done }, .results = plan->results, .wake = run->wake };
-    for (unsigned i = 1; i <= plan->count; i++) {
-        struct exo_op *op = &plan->cell[i];
-        plan->results[i - 1] = (struct plan_result){ 0, 0, 0 };
+    for (unsigned i = 0; i < count; i++)
+        plan->results[i] = (struct plan_result){ 0, 0, 0 }; /* and touched */
+    ring_guard();
+    ring_room(count + 1);
+    for (unsigned i = 1; i <= count; i++) {
+        const struct exo_op *op = &plan->cell[i];
+        struct exo_op *to = &RING_CELLS[(ring_tail + i) & mask];
+        *to = *op;
         if (op->code == EXO_MORE)
             continue;
-        op->tag = (uint64_t)&run->target;
-        op->flags |= EXO_QUIET;
-        at_once = at_once && code_ends_at_once(op->code);
-        if (code_has_result(op->code)) {
-            op->flags &= (uint8_t)~EXO_QUIET;
-            run->missing++;
-        }
+        uint8_t silent = code_silent >> op->code & 1 ? EXO_QUIET : 0;
+        to->flags = op->flags | silent;
+        to->tag = (uint64_t)&run->target;
+        missing += !(to->flags & EXO_QUIET);
+        waits |= code_waits >> op->code;
     }
+    bool at_once = !(waits & 1);
+    plan_flags(plan, brief && at_once ? EXO_PLAN_QUIET : 0, &run->target);
+    ((struct exo_plan *)(void *)plan->cell)->cells = (uint16_t)count;
+    RING_CELLS[ring_tail & mask] = plan->cell[0];
+    run->missing = (uint16_t)missing;
+    LIBOS_BARRIER();
+    ring_tail += count + 1;
+    ring_unguard();
     return at_once;
 }
 
 void plan_run_start(struct plan *plan, struct plan_run *run)
 {
-    run_prepare(plan, run);
-    plan_flags(plan, 0, &run->target);
-    plan_submit(plan);
+    run_push(plan, run, false);
+    plan_flush();
 }
 
 int plan_run_error(const struct plan_run *run)
@@ -104,9 +100,8 @@ int plan_run_error(const struct plan_run *run)
 static int run_once(struct plan *plan)
 {
     struct plan_run run = { .wake = NULL };
-    bool at_once = run_prepare(plan, &run);
-    plan_flags(plan, at_once ? EXO_PLAN_QUIET : 0, &run.target);
-    long failed = plan_submit(plan);
+    bool at_once = run_push(plan, &run, true);
+    long failed = plan_flush();
     for (;;) {
         completion_dispatch();
         if (run.ended)

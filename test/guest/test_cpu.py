@@ -102,3 +102,32 @@ def test_ticking_timers_cost_their_owner(t):
     speed, share = _work(t, "timers 200000 64 100")
     t.check(speed > 0.95, f"a charged microsecond does {speed:.3f} of what it did")
     t.check(share > 0.47, f"{share:.3f} of the time for 16 of 32 slots")
+
+
+@limit(120)
+def test_standing_plans_cost_their_owner(t):
+    """64 standing plans that start over at every tick: their passes and their interrupts are their owner's."""
+    speed, share = _work(t, "ticking 200000 64")
+    t.check(speed > 0.97, f"a charged microsecond does {speed:.3f} of what it did")
+    t.check(share > 0.49, f"{share:.3f} of the time for 16 of 32 slots")
+
+
+BOUND = 20      # microseconds: what docs/plans.md promises
+
+
+def _gaps(t, hog):
+    text = _program("watch", 16, "gaps 700") + hog + "end-when watch-exit\n"
+    guest = _run(t, text, 110)
+    return guest, _numbers(guest, "watch", "missed")
+
+
+@limit(120)
+def test_ten_thousand_timers_delay_nobody(t):
+    """All of them due at one tick, beside a program that watches the clock in its slots. Its neighbour computes all
+    the time, with timers or without; the timers change nothing for it that could be seen."""
+    _, (_, _, calm) = _gaps(t, _program("hog", 15, "spin 5000"))
+    guest, (count, inside, between) = _gaps(t, _program("hog", 15, "alarm 10000").replace("2M", "8M"))
+    t.check(len([line for line in guest.lines if re.match("^hog: 10000 timers at one tick, [1-9]", line)]) == 2,
+            "not all of the timers were there before their tick")
+    t.check(count > 10 and inside < BOUND * 1000, f"{inside} ticks were missing in a slot of its own")
+    t.check(between < calm + BOUND * 1000, f"a slot began {between - calm} ticks late")

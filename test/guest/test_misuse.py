@@ -15,6 +15,11 @@ SNIPPETS = {
     "a result for a count": ("plan_alloc(plan, plan_nop(plan, word_number(1)), 0);", False),
     "a frame for a tick": ("plan_timer(plan, frame_number(1));", False),
     "no result for a frame": ("plan_free(plan, plan_free(plan, frame_number(1), 1), 1);", False),
+    "a number for a handle": ("plan_env_wait(plan, 3);", False),
+    "a length for a word": ("plan_nop(plan, plan_console_write(plan, handle_number(2), 0));", False),
+    "an operation for a plan": ("plan_submit(plan_nop(plan, word_number(1)));", False),
+    "several results for one": ("plan_nop(plan, plan_env_wait(plan, handle_number(3)));", False),
+    "one of several results": ("plan_nop(plan, plan_env_wait(plan, handle_number(3)).reason);", True),
     "a forgotten argument": ("plan_alloc(plan, 1);", False),
 }
 

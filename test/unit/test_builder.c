@@ -216,6 +216,36 @@ START_TEST(test_too_many)
 }
 END_TEST
 
+/* What types can't tell: a result of another plan, and edges that point to the operation itself or ahead. */
+START_TEST(test_wrong_place)
+{
+    struct plan_buffer other;
+    struct plan *elsewhere = plan_begin(&other);
+    plan_nop(elsewhere, word_number(1));
+    struct frame_ref frame = plan_alloc(elsewhere, 1, 0);
+    struct handle_ref child = plan_env_create(elsewhere, frame, 10, 0);
+    for (volatile int i = 0; i < 4; i++) {
+        static const char *const wanted[4] = { "a result of another plan", "a result of another plan",
+                                               "waits for what is not before it", NULL };
+        begin();
+        plan_nop(plan, word_number(1));
+        misuse_what = NULL;
+        if (setjmp(misuse) == 0) {
+            if (i == 0)
+                plan_free(plan, frame, 1); /* operation 1 of the other, and this is operation 1 */
+            else if (i == 1)
+                plan_env_kill(plan, child);
+            else
+                plan_after(plan, i == 2 ? 2 : 1, EXO_START_ENDED), plan_nop(plan, word_number(1));
+        }
+        ck_assert_msg((misuse_what == NULL) == (wanted[i] == NULL), "case %d", i);
+        if (wanted[i])
+            ck_assert_str_eq(misuse_what, wanted[i]);
+        ck_assert_int_eq(plan->count, 2); /* the operation that the message names */
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("builder");
@@ -226,6 +256,7 @@ int main(void)
     tcase_add_test(cases, test_targets);
     tcase_add_test(cases, test_long_packet);
     tcase_add_test(cases, test_too_many);
+    tcase_add_test(cases, test_wrong_place);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

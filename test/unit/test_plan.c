@@ -424,6 +424,41 @@ START_TEST(interrupted_between_steps_goes_on)
 }
 END_TEST
 
+#define DONATIONS 20u /* of 16 frames: 7 slots of 64 cells each */
+#define TIMERS (DONATIONS * 7u * 64u)
+
+/* Thousands due at one tick: a look ends as many as it is told to, and no more. */
+START_TEST(many_timers_end_a_few_at_a_time)
+{
+    for (unsigned i = 0; i < DONATIONS; i++) {
+        host_plan(env, EXO_PLAN_QUIET);
+        struct exo_op *op = host_op(env, EXO_ALLOC);
+        op->arg[0] = 16, op->arg[2] = EXO_ANY, op->flags = EXO_QUIET;
+        op = host_op(env, EXO_SLOTS);
+        op->after = 1, op->uses = 1, op->arg[0] = EXO_REF(0, 0, 0), op->flags = EXO_QUIET;
+        op->arg[1] = 16, op->arg[2] = 64;
+        ck_assert_int_eq(host_enter(env), 0);
+    }
+    for (unsigned i = 0; i < TIMERS; i++) {
+        if (i % 64 == 0)
+            host_plan(env, EXO_PLAN_QUIET);
+        timer(host_now + 100, 0, EXO_QUIET);
+        if (i % 64 == 63)
+            ck_assert_int_eq(host_enter(env), 0);
+    }
+    ck_assert_uint_lt(env->timers->rank, 15); /* of so many no right spine is longer */
+    unsigned looks = 1;
+    host_now += 100;
+    for (; timer_expire(env, host_now, 16); looks++) {
+    }
+    ck_assert_uint_eq(looks, TIMERS / 16);
+    ck_assert_ptr_null(env->timers);
+    host_continue(env);
+    host_check();
+    expect_none();
+}
+END_TEST
+
 START_TEST(quota_is_asked_at_the_door)
 {
     uint32_t handle;
@@ -501,6 +536,7 @@ int main(void)
     tcase_add_test(tests, failures_while_waiting_are_counted);
     tcase_add_test(tests, no_slot_is_said);
     tcase_add_test(tests, interrupted_between_steps_goes_on);
+    tcase_add_test(tests, many_timers_end_a_few_at_a_time);
     tcase_add_test(tests, quota_is_asked_at_the_door);
     tcase_add_test(tests, death_returns_everything);
     suite_add_tcase(suite, tests);

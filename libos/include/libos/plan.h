@@ -150,7 +150,7 @@ static inline void plan_target(struct plan *plan, struct completion_target *targ
     plan->target = target;
 }
 
-/* The operations that follow post no completion when they end well. */
+/* The operations that follow post no completion when they end well; plan_run() keeps no results of them. */
 static inline void plan_quiet(struct plan *plan, bool quiet)
 {
     plan->quiet = quiet;
@@ -242,8 +242,8 @@ int plan_slots_add(unsigned cells, unsigned count);
 const char *exo_error_text(int error);
 const char *exo_code_name(unsigned code);
 
-/* Called for a caller's bug (too many operations, no operation at all): says which operation
- * and stops the program. */
+/* Called for a caller's bug (too many operations, none at all, a result of another plan, waiting for what is not
+ * before): says which operation, by number and name, and stops the program. */
 _Noreturn void plan_misuse(const struct plan *plan, const char *what);
 
 /* ---- the page layout that every program has ---------------------------------- */

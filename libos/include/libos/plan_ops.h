@@ -33,24 +33,35 @@ static inline struct exo_op *plan_op(struct plan *plan, uint8_t code)
     plan->next_flags = 0;
     plan->next_set = false;
     plan->last = (int16_t)(plan->count - 1);
+    if (op->after >> plan->last)
+        plan_misuse(plan, "waits for what is not before it");
     return op;
 }
 
-static inline void plan_arg(struct exo_op *op, unsigned k, struct plan_ref ref)
+/* A number that can't be a result of this operation's predecessors belongs to another plan. */
+static inline void plan_check_ref(const struct plan *plan, struct plan_ref ref)
+{
+    if (ref.op >= plan->last)
+        plan_misuse(plan, "a result of another plan");
+}
+
+static inline void plan_arg(const struct plan *plan, struct exo_op *op, unsigned k, struct plan_ref ref)
 {
     op->arg[k] = ref.word;
     if (ref.op >= 0) {
+        plan_check_ref(plan, ref);
         op->uses |= (uint16_t)(1u << k);
         op->after |= 1ull << ref.op;
     }
 }
 
-static inline void plan_handle(struct exo_op *op, struct handle_ref handle)
+static inline void plan_handle(const struct plan *plan, struct exo_op *op, struct handle_ref handle)
 {
     if (handle.ref.op < 0) {
         op->handle = (uint32_t)handle.ref.word;
         return;
     }
+    plan_check_ref(plan, handle.ref);
     op->arg[4] = handle.ref.word;
     op->uses |= 1u << 5;
     op->after |= 1ull << handle.ref.op;
@@ -67,13 +78,13 @@ static inline struct plan_ref plan_result_of(const struct plan *plan, uint16_t i
 
 static inline struct word_ref plan_nop(struct plan *plan, struct word_ref word)
 {
-    plan_arg(plan_op(plan, EXO_NOP), 0, word.ref);
+    plan_arg(plan, plan_op(plan, EXO_NOP), 0, word.ref);
     return (struct word_ref){ plan_result_of(plan, 0) };
 }
 
 static inline struct tick_ref plan_timer(struct plan *plan, struct tick_ref tick)
 {
-    plan_arg(plan_op(plan, EXO_TIMER), 0, tick.ref);
+    plan_arg(plan, plan_op(plan, EXO_TIMER), 0, tick.ref);
     return (struct tick_ref){ plan_result_of(plan, 0) };
 }
 
@@ -81,7 +92,7 @@ static inline struct tick_ref plan_timer(struct plan *plan, struct tick_ref tick
 static inline struct tick_ref plan_timer_every(struct plan *plan, struct tick_ref first, uint64_t period)
 {
     struct exo_op *op = plan_op(plan, EXO_TIMER);
-    plan_arg(op, 0, first.ref);
+    plan_arg(plan, op, 0, first.ref);
     op->arg[1] = period;
     return (struct tick_ref){ plan_result_of(plan, 0) };
 }
@@ -90,14 +101,14 @@ static inline struct tick_ref plan_timer_every(struct plan *plan, struct tick_re
 static inline struct word_ref plan_cancel(struct plan *plan, struct word_ref id, uint64_t operations)
 {
     struct exo_op *op = plan_op(plan, EXO_CANCEL);
-    plan_arg(op, 0, id.ref);
+    plan_arg(plan, op, 0, id.ref);
     op->arg[1] = operations;
     return (struct word_ref){ plan_result_of(plan, 0) };
 }
 
 static inline struct op_ref plan_yield(struct plan *plan, struct handle_ref env)
 {
-    plan_handle(plan_op(plan, EXO_YIELD), env);
+    plan_handle(plan, plan_op(plan, EXO_YIELD), env);
     return PLAN_OP_REF(plan);
 }
 
@@ -109,7 +120,7 @@ static inline struct frame_ref plan_alloc_at(struct plan *plan, uint32_t count, 
     struct exo_op *op = plan_op(plan, EXO_ALLOC);
     op->arg[0] = count;
     op->arg[1] = align;
-    plan_arg(op, 2, wanted.ref);
+    plan_arg(plan, op, 2, wanted.ref);
     return (struct frame_ref){ plan_result_of(plan, 0) };
 }
 
@@ -122,7 +133,7 @@ static inline struct frame_ref plan_alloc(struct plan *plan, uint32_t count, uns
 static inline struct op_ref plan_free(struct plan *plan, struct frame_ref frame, uint32_t count)
 {
     struct exo_op *op = plan_op(plan, EXO_FREE);
-    plan_arg(op, 0, frame.ref);
+    plan_arg(plan, op, 0, frame.ref);
     op->arg[1] = count;
     return PLAN_OP_REF(plan);
 }
@@ -131,8 +142,8 @@ static inline struct op_ref plan_give(struct plan *plan, struct handle_ref child
                                       struct frame_ref frame, uint32_t count)
 {
     struct exo_op *op = plan_op(plan, EXO_GIVE);
-    plan_handle(op, child);
-    plan_arg(op, 0, frame.ref);
+    plan_handle(plan, op, child);
+    plan_arg(plan, op, 0, frame.ref);
     op->arg[1] = count;
     return PLAN_OP_REF(plan);
 }
@@ -157,8 +168,8 @@ static inline struct op_ref plan_table(struct plan *plan, struct handle_ref env,
                                        struct frame_ref frame, uint64_t address, unsigned level)
 {
     struct exo_op *op = plan_op(plan, EXO_TABLE);
-    plan_handle(op, env);
-    plan_arg(op, 0, frame.ref);
+    plan_handle(plan, op, env);
+    plan_arg(plan, op, 0, frame.ref);
     op->arg[1] = address;
     op->arg[2] = level;
     return PLAN_OP_REF(plan);
@@ -168,7 +179,7 @@ static inline struct frame_ref plan_untable(struct plan *plan, struct handle_ref
                                             uint64_t address, unsigned level)
 {
     struct exo_op *op = plan_op(plan, EXO_UNTABLE);
-    plan_handle(op, env);
+    plan_handle(plan, op, env);
     op->arg[0] = address;
     op->arg[1] = level;
     return (struct frame_ref){ plan_result_of(plan, 0) };
@@ -178,9 +189,9 @@ static inline struct op_ref plan_map(struct plan *plan, struct handle_ref env, u
                                      struct frame_ref frame, uint32_t count, unsigned perm)
 {
     struct exo_op *op = plan_op(plan, EXO_MAP);
-    plan_handle(op, env);
+    plan_handle(plan, op, env);
     op->arg[0] = address;
-    plan_arg(op, 1, frame.ref);
+    plan_arg(plan, op, 1, frame.ref);
     op->arg[2] = count;
     op->arg[3] = perm;
     return PLAN_OP_REF(plan);
@@ -190,7 +201,7 @@ static inline struct op_ref plan_share(struct plan *plan, struct handle_ref env,
                                        uint64_t from, uint32_t count, unsigned perm)
 {
     struct exo_op *op = plan_op(plan, EXO_SHARE);
-    plan_handle(op, env);
+    plan_handle(plan, op, env);
     op->arg[0] = to;
     op->arg[1] = from;
     op->arg[2] = count;
@@ -203,7 +214,7 @@ static inline struct frame_ref plan_unmap(struct plan *plan, struct handle_ref e
                                           uint64_t address, uint32_t count)
 {
     struct exo_op *op = plan_op(plan, EXO_UNMAP);
-    plan_handle(op, env);
+    plan_handle(plan, op, env);
     op->arg[0] = address;
     op->arg[1] = count;
     return (struct frame_ref){ plan_result_of(plan, 0) };
@@ -213,22 +224,22 @@ static inline struct op_ref plan_protect(struct plan *plan, struct handle_ref en
                                          uint64_t address, uint32_t count, unsigned perm)
 {
     struct exo_op *op = plan_op(plan, EXO_PROTECT);
-    plan_handle(op, env);
+    plan_handle(plan, op, env);
     op->arg[0] = address;
     op->arg[1] = count;
     op->arg[2] = perm;
     return PLAN_OP_REF(plan);
 }
 
-/* Frames as plan slots of a class: 0 to 3 for plans of up to 4, 16, 32, 64 cells. */
+/* Frames as plan slots for plans of up to 4, 16, 32 or 64 cells. */
 static inline struct word_ref plan_slots(struct plan *plan, struct handle_ref env,
-                                         struct frame_ref frame, uint32_t count, unsigned class_index)
+                                         struct frame_ref frame, uint32_t count, unsigned cells)
 {
     struct exo_op *op = plan_op(plan, EXO_SLOTS);
-    plan_handle(op, env);
-    plan_arg(op, 0, frame.ref);
+    plan_handle(plan, op, env);
+    plan_arg(plan, op, 0, frame.ref);
     op->arg[1] = count;
-    op->arg[2] = class_index;
+    op->arg[2] = cells;
     return (struct word_ref){ plan_result_of(plan, 0) };
 }
 
@@ -239,7 +250,7 @@ static inline struct length_ref plan_console_write(struct plan *plan, struct han
                                                    uint64_t buffer)
 {
     struct exo_op *op = plan_op(plan, EXO_CONSOLE_WRITE);
-    plan_handle(op, console);
+    plan_handle(plan, op, console);
     op->arg[0] = buffer;
     return (struct length_ref){ plan_result_of(plan, 0) };
 }
@@ -249,8 +260,8 @@ static inline struct handle_ref plan_console_grant(struct plan *plan, struct han
                                                    struct handle_ref console, const uint64_t label[2])
 {
     struct exo_op *op = plan_op(plan, EXO_CONSOLE_GRANT);
-    plan_handle(op, child);
-    plan_arg(op, 0, console.ref);
+    plan_handle(plan, op, child);
+    plan_arg(plan, op, 0, console.ref);
     op->arg[1] = label[0];
     op->arg[2] = label[1];
     return (struct handle_ref){ plan_result_of(plan, 0) };
@@ -262,7 +273,7 @@ static inline struct handle_ref plan_env_create(struct plan *plan, struct frame_
                                                 uint16_t places)
 {
     struct exo_op *op = plan_op(plan, EXO_ENV_CREATE);
-    plan_arg(op, 0, frame.ref);
+    plan_arg(plan, op, 0, frame.ref);
     op->arg[1] = quota;
     op->arg[2] = places;
     return (struct handle_ref){ plan_result_of(plan, 0) };
@@ -274,10 +285,10 @@ static inline struct op_ref plan_env_rings(struct plan *plan, uint32_t child, st
 {
     struct exo_op *op = plan_op(plan, EXO_ENV_RINGS);
     op->handle = child; /* arg[4] is taken, so it cannot be a reference */
-    plan_arg(op, 0, control.ref);
-    plan_arg(op, 1, sq.ref);
+    plan_arg(plan, op, 0, control.ref);
+    plan_arg(plan, op, 1, sq.ref);
     op->arg[2] = sq_count;
-    plan_arg(op, 3, cq.ref);
+    plan_arg(plan, op, 3, cq.ref);
     op->arg[4] = cq_count;
     return PLAN_OP_REF(plan);
 }
@@ -286,7 +297,7 @@ static inline struct op_ref plan_env_start(struct plan *plan, struct handle_ref 
                                            uint64_t rsp, uint64_t rdi)
 {
     struct exo_op *op = plan_op(plan, EXO_ENV_START);
-    plan_handle(op, child);
+    plan_handle(plan, op, child);
     op->arg[0] = rip;
     op->arg[1] = rsp;
     op->arg[2] = rdi;
@@ -299,7 +310,7 @@ struct env_kill_refs {
 
 static inline struct env_kill_refs plan_env_kill(struct plan *plan, struct handle_ref child)
 {
-    plan_handle(plan_op(plan, EXO_ENV_KILL), child);
+    plan_handle(plan, plan_op(plan, EXO_ENV_KILL), child);
     return (struct env_kill_refs){ { plan_result_of(plan, 0) }, { plan_result_of(plan, 1) } };
 }
 
@@ -312,9 +323,9 @@ static inline struct reclaim_refs plan_reclaim(struct plan *plan, struct handle_
                                                struct tick_ref deadline)
 {
     struct exo_op *op = plan_op(plan, EXO_RECLAIM);
-    plan_handle(op, child);
+    plan_handle(plan, op, child);
     op->arg[0] = count;
-    plan_arg(op, 1, deadline.ref);
+    plan_arg(plan, op, 1, deadline.ref);
     return (struct reclaim_refs){ { plan_result_of(plan, 0) }, { plan_result_of(plan, 1) } };
 }
 
@@ -336,7 +347,7 @@ struct env_wait_refs {
 
 static inline struct env_wait_refs plan_env_wait(struct plan *plan, struct handle_ref child)
 {
-    plan_handle(plan_op(plan, EXO_ENV_WAIT), child);
+    plan_handle(plan, plan_op(plan, EXO_ENV_WAIT), child);
     return (struct env_wait_refs){ { plan_result_of(plan, 0) }, { plan_result_of(plan, 1) },
                                    { plan_result_of(plan, 2) } };
 }
@@ -345,8 +356,8 @@ static inline struct length_ref plan_env_read(struct plan *plan, struct handle_r
                                               struct word_ref address, uint64_t buffer)
 {
     struct exo_op *op = plan_op(plan, EXO_ENV_READ);
-    plan_handle(op, child);
-    plan_arg(op, 0, address.ref);
+    plan_handle(plan, op, child);
+    plan_arg(plan, op, 0, address.ref);
     op->arg[1] = buffer;
     return (struct length_ref){ plan_result_of(plan, 0) };
 }
@@ -364,14 +375,14 @@ static inline struct handle_ref plan_handle_copy(struct plan *plan, struct handl
                                                  struct handle_ref handle)
 {
     struct exo_op *op = plan_op(plan, EXO_HANDLE_COPY);
-    plan_handle(op, child);
-    plan_arg(op, 0, handle.ref);
+    plan_handle(plan, op, child);
+    plan_arg(plan, op, 0, handle.ref);
     return (struct handle_ref){ plan_result_of(plan, 0) };
 }
 
 static inline struct op_ref plan_handle_drop(struct plan *plan, struct handle_ref handle)
 {
-    plan_arg(plan_op(plan, EXO_HANDLE_DROP), 0, handle.ref);
+    plan_arg(plan, plan_op(plan, EXO_HANDLE_DROP), 0, handle.ref);
     return PLAN_OP_REF(plan);
 }
 
@@ -379,7 +390,7 @@ static inline struct op_ref plan_cpu_give(struct plan *plan, struct handle_ref c
                                           uint32_t count)
 {
     struct exo_op *op = plan_op(plan, EXO_CPU_GIVE);
-    plan_handle(op, child);
+    plan_handle(plan, op, child);
     op->arg[0] = slot;
     op->arg[1] = count;
     return PLAN_OP_REF(plan);
@@ -388,7 +399,7 @@ static inline struct op_ref plan_cpu_give(struct plan *plan, struct handle_ref c
 static inline struct op_ref plan_power(struct plan *plan, struct handle_ref machine, unsigned value)
 {
     struct exo_op *op = plan_op(plan, EXO_POWER);
-    plan_handle(op, machine);
+    plan_handle(plan, op, machine);
     op->arg[0] = value;
     return PLAN_OP_REF(plan);
 }
@@ -399,8 +410,8 @@ static inline struct handle_ref plan_queue_create(struct plan *plan, struct hand
                                                   struct frame_ref frame, uint64_t spec)
 {
     struct exo_op *op = plan_op(plan, EXO_QUEUE_CREATE);
-    plan_handle(op, parent);
-    plan_arg(op, 0, frame.ref);
+    plan_handle(plan, op, parent);
+    plan_arg(plan, op, 0, frame.ref);
     op->arg[1] = spec;
     return (struct handle_ref){ plan_result_of(plan, 0) };
 }
@@ -411,7 +422,7 @@ struct queue_info_refs {
 
 static inline struct queue_info_refs plan_queue_info(struct plan *plan, struct handle_ref queue)
 {
-    plan_handle(plan_op(plan, EXO_QUEUE_INFO), queue);
+    plan_handle(plan, plan_op(plan, EXO_QUEUE_INFO), queue);
     return (struct queue_info_refs){ { plan_result_of(plan, 0) }, { plan_result_of(plan, 1) },
                                      { plan_result_of(plan, 2) }, { plan_result_of(plan, 3) } };
 }
@@ -426,8 +437,8 @@ static inline struct packet_refs plan_net_rx_to(struct plan *plan, struct handle
                                                 struct buffer_ref buffer)
 {
     struct exo_op *op = plan_op(plan, EXO_NET_RX);
-    plan_handle(op, queue);
-    plan_arg(op, 0, buffer.ref);
+    plan_handle(plan, op, queue);
+    plan_arg(plan, op, 0, buffer.ref);
     return (struct packet_refs){ { plan_result_of(plan, 0) }, { plan_result_of(plan, 1) },
                                  { plan_result_of(plan, 2) } };
 }
@@ -469,8 +480,8 @@ static inline struct channel_refs plan_channel_create(struct plan *plan, struct 
                                                       unsigned carry)
 {
     struct exo_op *op = plan_op(plan, EXO_CHANNEL_CREATE);
-    plan_handle(op, receiver);
-    plan_arg(op, 0, frame.ref);
+    plan_handle(plan, op, receiver);
+    plan_arg(plan, op, 0, frame.ref);
     op->arg[1] = places;
     op->arg[2] = carry;
     return (struct channel_refs){ { plan_result_of(plan, 0) }, { plan_result_of(plan, 1) } };
@@ -481,10 +492,10 @@ static inline struct op_ref plan_send(struct plan *plan, struct handle_ref sende
                                       struct word_ref second)
 {
     struct exo_op *op = plan_op(plan, EXO_SEND);
-    plan_handle(op, sender);
-    plan_arg(op, 0, buffer.ref);
-    plan_arg(op, 1, first.ref);
-    plan_arg(op, 2, second.ref);
+    plan_handle(plan, op, sender);
+    plan_arg(plan, op, 0, buffer.ref);
+    plan_arg(plan, op, 1, first.ref);
+    plan_arg(plan, op, 2, second.ref);
     return PLAN_OP_REF(plan);
 }
 
@@ -499,7 +510,7 @@ static inline struct message_refs plan_recv(struct plan *plan, struct handle_ref
                                             uint64_t address)
 {
     struct exo_op *op = plan_op(plan, EXO_RECV);
-    plan_handle(op, receiver);
+    plan_handle(plan, op, receiver);
     op->arg[0] = address;
     return (struct message_refs){ { plan_result_of(plan, 0) }, { plan_result_of(plan, 1) },
                                   { plan_result_of(plan, 2) }, { plan_result_of(plan, 3) } };

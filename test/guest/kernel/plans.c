@@ -352,6 +352,40 @@ static void full_order(void)
     (void)tally_wait(TALLY_MAX, 1000);
 }
 
+/* A wait that a full ring keeps from being served ends with its deadline; once there is room each wait returns with what
+ * was held back, and none sleeps over it. */
+static void full_wait(void)
+{
+    struct plan_buffer buffer;
+    uint64_t size = PLAN_INFO->cq_size, expected = 8 * 65 + 2;
+    for (unsigned i = 0; i < 8; i++) {
+        struct plan *plan = plan_begin(&buffer);
+        plan_flags(plan, 0, &tally.target);
+        plan_target(plan, &tally.target);
+        for (unsigned k = 0; k < 64; k++)
+            plan_nop(plan, word_number(k));
+        plan_push(plan);
+        CHECK(exo_enter(ring_tail, 0, 0) == 0);
+    }
+    struct plan *plan = plan_begin(&buffer);
+    plan_flags(plan, 0, &tally.target);
+    plan_target(plan, &tally.target);
+    plan_timer(plan, tick_number(tick_after_us(5000)));
+    plan_push(plan);
+    uint64_t tail = PLAN_INFO->cq_tail, deadline = tick_after_us(20000);
+    CHECK(tail - PLAN_CONTROL->cq_head == size);
+    CHECK(exo_enter(ring_tail, tail + 1, deadline) == 0);
+    CHECK(PLAN_INFO->cq_tail == tail && __builtin_ia32_rdtsc() >= deadline);
+    uint64_t limit = tick_after_us(20000000);
+    tally.count = 0;
+    completion_dispatch();
+    while (tally.count < expected && __builtin_ia32_rdtsc() < limit) {
+        CHECK(exo_enter(ring_tail, PLAN_INFO->cq_tail + 1, limit) == 0);
+        completion_dispatch();
+    }
+    CHECK(tally.count == expected && __builtin_ia32_rdtsc() < limit);
+}
+
 /* While plans are held back their slots are taken; afterwards all are there again. */
 static void full_slots(void)
 {
@@ -381,6 +415,7 @@ int main(int argc, char **argv)
         { "work", work },
         { "full-ring", full_ring },
         { "full-order", full_order },
+        { "full-wait", full_wait },
         { "full-slots", full_slots },
         { NULL, NULL },
     };

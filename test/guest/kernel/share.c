@@ -8,6 +8,9 @@
  *   work MS MS MS      computes, thrice: how much it got done and how much of its time it was charged
  *   frames MS          takes and gives back a thousand frames at a time, for so long
  *   timers US COUNT PERIOD  leaves so many timers behind after a while, and computes nothing
+ *   ticking US COUNT   the same with a period of one tick: each standing plan starts over as fast as it can
+ *   gaps MS            looks at the clock all the time: what it misses inside its slots and between them
+ *   alarm COUNT        computes, while so many timers come due at one tick, again and again
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,6 +98,7 @@ static void frames(uint64_t us)
     printf("%llu rounds of a thousand frames\n", (unsigned long long)rounds);
 }
 
+/* `period` in ticks, 0: they sleep. */
 static void timers(uint64_t us, unsigned count, uint64_t period)
 {
     static struct plan_buffer buffer;
@@ -105,8 +109,7 @@ static void timers(uint64_t us, unsigned count, uint64_t period)
         struct plan *plan = plan_begin(&buffer);
         plan_flags(plan, period != 0 ? EXO_PLAN_STANDING | EXO_PLAN_QUIET : EXO_PLAN_QUIET, NULL);
         plan_quiet(plan, true);
-        plan_timer(plan, tick_number(tick_after_us(period != 0 ? period : 3600000000)));
-        plan->cell[1].arg[1] = ticks_of_us(period);
+        plan_timer_every(plan, tick_number(period != 0 ? now() + period : tick_after_us(3600000000)), period);
         plan_push(plan);
     }
     OK((int)plan_flush());
@@ -115,6 +118,66 @@ static void timers(uint64_t us, unsigned count, uint64_t period)
     for (;;) {
         exo_enter(ring_tail, PLAN_INFO->cq_tail + 1000, tick_after_us(100000));
         printf("charged %llu us of %llu us\n", us_of(charged() - used), us_of(now() - from));
+    }
+}
+
+/* What is shorter than half a slot was taken out of a slot of ours, the rest are others' slots. */
+static void gaps(uint64_t us)
+{
+    uint64_t from = now(), last = from, inside = 0, between = 0, count = 0;
+    while (last - from < ticks_of_us(us)) {
+        uint64_t tick = now(), gap = tick - last;
+        last = tick;
+        if (gap < 200) /* ticks, of one look at the clock */
+            continue;
+        count++;
+        if (gap < ticks_of_us(EXO_CPU_SLOT_US / 2))
+            inside = gap > inside ? gap : inside;
+        else
+            between = gap > between ? gap : between;
+    }
+    printf("missed %llu times, %llu ticks inside, %llu ticks between\n", (unsigned long long)count,
+           (unsigned long long)inside, (unsigned long long)between);
+}
+
+static void alarm_at(unsigned count, uint64_t tick)
+{
+    static struct plan_buffer buffer;
+    for (unsigned left = count; left > 0;) {
+        struct plan *plan = plan_begin(&buffer);
+        plan_flags(plan, EXO_PLAN_QUIET, NULL);
+        plan_quiet(plan, true);
+        plan_unordered(plan, true);
+        for (unsigned i = 0; i < 64 && left > 0; i++, left--)
+            plan_timer(plan, tick_number(tick));
+        CHECK(plan_submit(plan) == 0);
+    }
+}
+
+/* The next slot of ours begins; it is somebody else's turn now or soon. */
+static uint64_t slot_begins(void)
+{
+    uint64_t last = now();
+    for (;;) {
+        uint64_t tick = now();
+        if (tick - last > ticks_of_us(EXO_CPU_SLOT_US / 2))
+            return tick;
+        last = tick;
+    }
+}
+
+/* Never sleeps, so that it has no credit: its timers end in its own slots. They come due where the core's cycle
+ * comes round to the end of one, so that what is not done in small pieces runs into the next. */
+static void alarms(unsigned count)
+{
+    OK(plan_slots_add(64, (count + 63) / 64));
+    for (unsigned round = 1;; round++) {
+        uint64_t tick = slot_begins() + ticks_of_us(EXO_CPU_SLOTS * EXO_CPU_SLOT_US + EXO_CPU_SLOT_US - 100);
+        alarm_at(count, tick);
+        if (round <= 2)
+            printf("%u timers at one tick, %lld us before it\n", count, ((long long)(tick - now())) / 1000);
+        while (now() < tick + ticks_of_us(100000)) /* and all of them end */
+            continue;
     }
 }
 
@@ -138,7 +201,13 @@ int main(int argc, char **argv)
     else if (strcmp(what, "frames") == 0)
         frames(a * 1000ull);
     else if (strcmp(what, "timers") == 0)
-        timers(a, b, c);
+        timers(a, b, ticks_of_us(c));
+    else if (strcmp(what, "ticking") == 0)
+        timers(a, b, 1);
+    else if (strcmp(what, "gaps") == 0)
+        gaps(a * 1000ull);
+    else if (strcmp(what, "alarm") == 0)
+        alarms(a);
     else
         return 2;
     return check_failures;
