@@ -196,6 +196,14 @@ static bool heap_holds(const struct op *heap, const struct op *op)
     return heap && (heap == op || heap_holds(heap->heap.left, op) || heap_holds(heap->heap.right, op));
 }
 
+static bool reclaimed(const struct op *op)
+{
+    bool found = false;
+    for (unsigned role = 0; role < ROLES; role++)
+        found |= role_env(role) && role_env(role)->reclaim == op;
+    return found;
+}
+
 static void op_check(struct tally *tally, enum role role, const struct env *env, const struct plan *plan, unsigned i)
 {
     const struct op *op = &plan->op[i];
@@ -213,6 +221,8 @@ static void op_check(struct tally *tally, enum role role, const struct env *env,
         RULE(heap_holds(env->timers, op), "operation %u is in no timer heap", op->cell.code);
     if (op->cell.code == EXO_NET_RX)
         tally->pins[(uint32_t)op->result[0] % FRAMES]++;
+    if (op->cell.code == EXO_RECLAIM)
+        RULE(reclaimed(op), "a RECLAIM waits for what is gone");
     if (op->cell.code == EXO_SEND)
         send_check(tally, role, env, op);
 }
@@ -294,15 +304,19 @@ static void list_check(struct tally *tally, enum role role, const struct env *en
     }
 }
 
-static void pins_count(struct tally *tally, enum role role, const struct env *env)
+/* Its rings and its control page are its own as long as it lives. */
+static void rings_check(struct tally *tally, enum role role, const struct env *env)
 {
+    const struct frame *part = &frames[BLOCK(role)];
     if (!env->control)
         return;
-    for (unsigned part = PART_CONTROL; part <= PART_SQ; part++) {
-        const struct frame *frame = &frames[BLOCK(role) + part];
-        if (frame->owner == env->index && frame->state != FRAME_FREE)
-            tally->pins[BLOCK(role) + part]++;
+    for (unsigned i = PART_CONTROL; i <= PART_SQ; i++) {
+        bool own = part[i].owner == env->index && part[i].state == FRAME_OWNED;
+        RULE(own || env->state == ENV_DYING, "%u lost part %u", role, i);
+        tally->pins[BLOCK(role) + i] += own;
     }
+    bool ring = part[PART_CQ].state == FRAME_KERNEL && part[PART_CQ].kind == KIND_CQ && part[PART_CQ].owner == env->index;
+    RULE(ring || env->state == ENV_DYING, "%u lost its completion ring", role);
 }
 
 /* What the device reads is pinned by whoever sent it, who is still there. */
@@ -441,7 +455,7 @@ void rules_check(void)
         RULE(envs[env->index] == env, "%u is not known", role);
         tables_count(&tally, role, env);
         list_check(&tally, role, env);
-        pins_count(&tally, role, env);
+        rings_check(&tally, role, env);
         waiters_check(&env->waiters);
         waiters_check(&env->reclaim_waiters);
         if (is_slots(&frames[BLOCK(role) + PART_SLOTS]) && frames[BLOCK(role) + PART_SLOTS].owner == env->index)
