@@ -190,7 +190,6 @@ int op_table(struct plan *plan, struct op *op)
     if (env != plan->env && !env_charge(env, 1))
         return -EXO_E_QUOTA;
     unsigned missing = 0;
-    zero_frame(frame);
     error = space_table_add(env, page, level, frame, &missing);
     if (error) {
         if (env != plan->env)

@@ -142,6 +142,7 @@ int space_table_add(struct env *env, page_t page, unsigned level, frame_t table,
     uint64_t *entry = &above[entry_index(page, level + 1)];
     if (*entry & PTE_PRESENT)
         return -EXO_E_EXISTS;
+    __builtin_memset(frame_memory(table), 0, EXO_PAGE_SIZE);
     *entry = (uint64_t)table.number << 12 | PTE_PRESENT | PTE_WRITE | PTE_USER;
     if (level + 1 < TOP_LEVEL)
         frame_entry(holder)->writable++;

@@ -20,7 +20,7 @@ int space_map(struct env *env, page_t page, frame_t frame, unsigned perm, unsign
 int space_unmap(struct env *env, page_t page, frame_t *frame);
 /* Changes a page's rights. 0, ABSENT, or RIGHT when writing to it is not env's to have. */
 int space_protect(struct env *env, page_t page, unsigned perm);
-/* Hangs a frame (state TABLE already, zeroed) in as the table of `level` for a page. NO_TABLE, EXISTS. */
+/* Hangs a frame (state TABLE already) in, zeroed, as the table of `level` for a page. NO_TABLE, EXISTS. */
 int space_table_add(struct env *env, page_t page, unsigned level, frame_t table,
                     unsigned *missing);
 /* Takes an empty table off. ABSENT, BUSY. */

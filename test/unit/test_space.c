@@ -65,6 +65,25 @@ START_TEST(missing_levels_are_named)
 }
 END_TEST
 
+/* An operation that fails has changed nothing. */
+START_TEST(failed_table_keeps_the_frame)
+{
+    uint64_t frame = alloc(1), level = 0;
+    uint64_t *word = frame_memory((frame_t){(uint32_t)frame});
+    *word = 0x1234;
+    struct exo_op cell = {.code = EXO_TABLE, .arg = {frame, BASE, 2}};
+    ck_assert_int_eq(run(cell, &level), -EXO_E_NO_TABLE);
+    ck_assert_uint_eq(level, 3);
+    tables(BASE);
+    ck_assert_int_eq(run(cell, NULL), -EXO_E_EXISTS);
+    ck_assert_uint_eq(*word, 0x1234);
+    cell.arg[1] = BASE + (1ull << 30);
+    ck_assert_int_eq(run(cell, NULL), 0);
+    ck_assert_uint_eq(*word, 0);
+    host_check();
+}
+END_TEST
+
 START_TEST(rights_follow_the_frame)
 {
     uint64_t frame = alloc(1);
@@ -205,6 +224,7 @@ int main(void)
     tcase_set_timeout(tests, 60);
     tcase_add_checked_fixture(tests, setup, NULL);
     tcase_add_test(tests, missing_levels_are_named);
+    tcase_add_test(tests, failed_table_keeps_the_frame);
     tcase_add_test(tests, rights_follow_the_frame);
     tcase_add_test(tests, frozen_frames_live_as_long_as_a_right);
     tcase_add_test(tests, random_mappings_match_a_model);

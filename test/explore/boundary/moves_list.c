@@ -20,7 +20,7 @@ static void add(unsigned who, unsigned code, unsigned target, unsigned a, unsign
 struct scene {
     const struct round *round;
     unsigned frame_count, frame[PLAYS];
-    bool mapped[ROLES][PAGES], table[ROLES];
+    bool mapped[ROLES][PAGES];
 };
 
 static bool alike(const struct frame *a, const struct frame *b)
@@ -49,7 +49,6 @@ static void scene_pages(struct scene *scene, enum role role)
     for (unsigned page = 0; page < 2; page++)
         scene->mapped[role][page] = table[page] & 1;
     uint64_t entry = frame_words(BLOCK(role) + PART_LEVEL2)[1];
-    scene->table[role] = entry & 1;
     scene->mapped[role][2] = entry & 1 && frame_words((uint32_t)(entry >> 12))[0] & 1;
 }
 
@@ -78,7 +77,7 @@ static void on_frames(const struct scene *scene, enum role who, enum role target
             add(who, EXO_FREE, who, frame, 0, 0, 0);
         if (who != target && HAS(round, EXO_GIVE))
             add(who, EXO_GIVE, target, frame, 0, 0, 0);
-        if (HAS(round, EXO_TABLE) && !scene->table[target])
+        if (HAS(round, EXO_TABLE))
             add(who, EXO_TABLE, target, frame, 0, 0, 0);
         for (unsigned j = 0; j < count && HAS(round, EXO_MAP); j++)
             for (unsigned perm = 0; perm < round->perms; perm++)

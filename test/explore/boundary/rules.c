@@ -204,6 +204,18 @@ static bool reclaimed(const struct op *op)
     return found;
 }
 
+/* A program from which frames are asked back is so by an operation of its maker's, under way. */
+static void reclaim_check(enum role role, const struct env *env)
+{
+    bool found = false;
+    RULE(env->reclaim || (!env->seized && !env->reclaim_untold && !env->info->reclaim), "%u is asked for nothing", role);
+    for (unsigned maker = 0; maker < ROLES; maker++)
+        for (unsigned i = 0; i < SLOTS; i++)
+            found |= role_env(maker) && role_env(maker) == env->parent && &slot_plan(maker, i)->op[0] == env->reclaim &&
+                     slot_plan(maker, i)->admitted && env->reclaim->cell.code == EXO_RECLAIM && env->reclaim->state != OP_ENDED;
+    RULE(found || !env->reclaim, "%u is asked by who is gone", role);
+}
+
 static void op_check(struct tally *tally, enum role role, const struct env *env, const struct plan *plan, unsigned i)
 {
     const struct op *op = &plan->op[i];
@@ -456,6 +468,7 @@ void rules_check(void)
         tables_count(&tally, role, env);
         list_check(&tally, role, env);
         rings_check(&tally, role, env);
+        reclaim_check(role, env);
         waiters_check(&env->waiters);
         waiters_check(&env->reclaim_waiters);
         if (is_slots(&frames[BLOCK(role) + PART_SLOTS]) && frames[BLOCK(role) + PART_SLOTS].owner == env->index)
