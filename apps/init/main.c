@@ -18,6 +18,7 @@
 #include "manifest_channel.h"
 #include "report.h"
 #include "say.h"
+#include "table.h"
 
 #define OWN_RESERVE 256u /* frames that init keeps for itself: tables, plan slots, reports */
 
@@ -168,6 +169,8 @@ static void child_finish(struct child *child)
         give_up("%s can't be watched: %s", child->program->name, exo_error_text(error));
     uint64_t reason = child->result[0].value, word = child->result[1].value;
     report_end(child, reason, word, child->result[2].value);
+    if (reason != EXO_STOP_EXIT || manifest.table_ms)
+        table_say(children, manifest.count);
     child->ended = true;
     child->failed = !as_expected(child->program, reason, word);
     if (!child_reap(child))
@@ -190,7 +193,12 @@ static bool reclaim_ended(const struct child *child)
 /* The first child that stopped and was not looked at; waits until there is one. */
 static struct child *child_next(void)
 {
+    static uint64_t shown; /* when the table is due */
     for (;;) {
+        if (manifest.table_ms && clock_tick() >= shown) {
+            table_say(children, manifest.count);
+            shown = clock_deadline(manifest.table_ms * 1000000ull);
+        }
         for (unsigned i = 0; i < manifest.count; i++) {
             if (reclaim_ended(&children[i]))
                 reclaim_say(&children[i]);
@@ -202,7 +210,7 @@ static struct child *child_next(void)
         for (unsigned i = 0; i < manifest.count; i++)
             any |= (!children[i].ended && children[i].wait.ended) || reclaim_ended(&children[i]);
         if (!any)
-            thread_wait(&someone_ended, EXO_NEVER);
+            thread_wait(&someone_ended, manifest.table_ms ? shown : EXO_NEVER);
         libos_leave();
     }
 }

@@ -235,6 +235,15 @@ static bool parse_net(struct parse *parse)
     return other ? fail(parse, "%s is also %s's, in line %u", reason, other->name, other->line) : true;
 }
 
+static bool parse_table(struct parse *parse)
+{
+    uint64_t ms;
+    if (!words_number(parse->word[1], 3600000, &ms) || ms < 10)
+        return fail(parse, "table must be 10 to 3600000 (milliseconds), not \"%.40s\"", parse->word[1]);
+    parse->manifest->table_ms = (unsigned)ms;
+    return true;
+}
+
 static bool parse_channel(struct parse *parse)
 {
     char reason[CHANNEL_REASON];
@@ -264,6 +273,7 @@ static const struct word_rule {
     {"expect", parse_expect, 2, 3, true, false},
     {"include", parse_include, 2, 4, false, true},
     {"channel", parse_channel, 6, 10, false, true},
+    {"table", parse_table, 2, 2, false, true},
     {"end-when", parse_end_when, 2, MANIFEST_WORDS, false, true},
 };
 

@@ -65,6 +65,7 @@ struct manifest_channel {
 
 struct manifest {
     unsigned count, channel_count;
+    unsigned table_ms;   /* how often the resource table is shown; 0: in crash reports only */
     bool end_when;       /* some programs have `ends`; otherwise all must end */
     struct manifest_program program[MANIFEST_PROGRAMS];
     struct manifest_channel channel[MANIFEST_CHANNELS];

@@ -49,6 +49,8 @@ def parser_make():
 
     part = add("run", run.run_command, "build an application and boot it under QEMU", "./xo run httpd")
     part.add_argument("app", metavar="APP|MANIFEST")
+    part.add_argument("--table", nargs="?", type=int, const=5, default=0, metavar="SECONDS",
+                      help="show who owns what, at the start, at the end of each program and so often (5)")
     add_machine_options(part)
     add_yes(part)
 

@@ -172,6 +172,8 @@ def run_command(arguments):
     setup.ensure("run", arguments.yes)
     folder = build.build()
     manifest = manifests.read(path)
+    if arguments.table:
+        manifest.text += b"\ntable %d\n" % (arguments.table * 1000)
     name = Path(path).stem
     machine = Machine(**machine_prepare(manifest, folder, arguments.boot, name),
                       **machine_options(arguments))

@@ -91,5 +91,6 @@ def test_crash_report(t):
         text = "\n".join(lines)
         t.match(text, r"rax +[0-9a-f]{16}.*rdx +[0-9a-f]{16}")
         t.match(text, r"#0 ")
+        t.match(text, rf"init:   {name} +stopped +\d+/\d+ ")  # who owned what
         t.check(name == "smash-stack" or function in text, f"{function} is not in the report:\n{text}")
         t.check(name == "smash-stack" or "<main+" in text or "main+" in text, f"main is not in the backtrace:\n{text}")

@@ -198,6 +198,15 @@ def test_image_boots(t):
 
 
 @limit(60)
+def test_table(t):
+    done = t.xo("run", "pipeline", "--table", "--net", "none", "--timeout", "50", environment={"XO_BUILD": str(t.folder)})
+    t.equal(done.returncode, 0, done.stdout + done.stderr)
+    t.match(done.stdout, r"init: +program +state +frames/limit +owned +frozen ")
+    t.match(done.stdout, r"init: +init +runs +\d+/\d+ ")
+    t.match(done.stdout, r"init: +consumer +(runs|waits) +\d+/512 .* 1 +8 +\d+ ")  # one channel, eight places of one frame
+
+
+@limit(60)
 def test_gdb_stops_in_the_kernel_with_names(t):
     done = t.xo("gdb", "hello", "--batch", "--ex", "hbreak kernel_main", "--ex", "continue", "--ex", "bt 3",
                 environment={"XO_BUILD": str(t.folder)})

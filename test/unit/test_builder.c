@@ -85,6 +85,7 @@ static void write_one(unsigned code)
     case EXO_POWER: plan_power(plan, handle, 0x10); break;
     case EXO_RECLAIM: plan_reclaim(plan, handle, 5, tick_number(9)); break;
     case EXO_RECLAIM_WAIT: plan_reclaim_wait(plan); break;
+    case EXO_ENV_INFO: plan_env_info(plan, handle, 3, 8); break;
     case EXO_SEND: plan_send(plan, handle, buffer_number(8), word, word); break;
     case EXO_RECV: plan_recv(plan, handle, 0x1000); break;
     case EXO_CHANNEL_CREATE: plan_channel_create(plan, handle, frame, 4, 2); break;

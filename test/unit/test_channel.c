@@ -753,6 +753,65 @@ START_TEST(old_handles_do_not_reach_a_new_channel)
 }
 END_TEST
 
+/* ---- ENV_INFO ------------------------------------------------------------------------------------ */
+
+static int info(struct env *of, uint32_t handle, uint64_t from, struct exo_account *account)
+{
+    static uint64_t frame[ENV_MAX];
+    struct exo_account *there;
+    if (!frame[of->index])
+        frame[of->index] = alloc(of, 1);
+    there = frame_memory((frame_t){(uint32_t)frame[of->index]});
+    uint64_t index;
+    int error = RUN(of, &index, .code = EXO_ENV_INFO, .handle = handle,
+                    .arg = {from, EXO_BUF(frame[of->index], 0, sizeof *there)});
+    if (error == 0) {
+        *account = *there;
+        ck_assert_uint_eq(index, account->index);
+    }
+    return error;
+}
+
+/* What is counted is what there is, of one's own and of those below, and of nobody else. */
+START_TEST(accounts_add_up)
+{
+    struct exo_account account;
+    fill();
+    for (unsigned i = 0; i < 3; i++) {
+        struct env *of = i == 0 ? env : i == 1 ? sender : receiver;
+        ck_assert_int_eq(info(env, i == 0 ? EXO_SELF : i == 1 ? sender_handle : receiver_handle, 0, &account), 0);
+        ck_assert_uint_eq(account.index, of->index);
+        ck_assert_uint_eq(account.parent, i ? env->index : 0);
+        ck_assert_uint_eq(account.used, of->frames_used);
+        ck_assert_uint_eq(account.limit, of->frames_limit);
+        ck_assert_uint_eq(account.owned + account.frozen + account.tables + account.slots + account.queues +
+                          account.channels + account.places + account.other, account.used);
+        ck_assert_uint_eq(account.plan_slots, of->pool.slots);
+    }
+    ck_assert_uint_eq(account.channels, 1);
+    ck_assert_uint_eq(account.places, 16);
+    ck_assert_uint_eq(account.tables, 4);
+    ck_assert_uint_eq(account.plans, 0);
+    ck_assert_int_eq(info(env, sender_handle, 0, &account), 0);
+    ck_assert_uint_eq(account.plans, 4);  /* parked SENDs */
+    ck_assert_uint_eq(account.frozen, 3); /* a mapping, and the rights of two of them */
+    ck_assert_int_eq(info(env, EXO_SELF, sender->index, &account), 0);
+    ck_assert_uint_eq(account.index, sender->index);
+    ck_assert_int_eq(info(sender, EXO_SELF, 0, &account), 0);
+    ck_assert_int_eq(info(sender, EXO_SELF, receiver->index, &account), EXO_E_ABSENT); /* not its neighbour */
+    ck_assert_int_eq(info(sender, EXO_SELF, env->index, &account), EXO_E_ABSENT);      /* nor its parent */
+    ck_assert_int_eq(info(env, sender_handle, receiver->index, &account), EXO_E_ABSENT);
+    ck_assert_int_eq(info(env, EXO_SELF, ENV_MAX, &account), EXO_E_ABSENT);
+    uint64_t frame = alloc(env, 2);
+    ck_assert_int_eq(RUN(env, NULL, .code = EXO_ENV_INFO, .arg = {0, EXO_BUF(frame, 0, sizeof account - 1)}), EXO_E_RANGE);
+    ck_assert_int_eq(RUN(env, NULL, .code = EXO_ENV_INFO, .arg = {0, EXO_BUF(frame, 4088, sizeof account)}), EXO_E_RANGE);
+    ck_assert_int_eq(RUN(env, NULL, .code = EXO_ENV_INFO, .arg = {0, EXO_BUF(frame, 4, sizeof account)}), EXO_E_RANGE);
+    ck_assert_int_eq(RUN(sender, NULL, .code = EXO_ENV_INFO, .arg = {0, EXO_BUF(frame, 0, sizeof account)}), EXO_E_FRAME);
+    host_check();
+    all_gone();
+}
+END_TEST
+
 /* ---- plans that run by themselves ------------------------------------------------------------------ */
 
 /* One's standing plan ends in SEND, the other's begins with RECV and passes the frame back: it goes
@@ -859,6 +918,7 @@ int main(void)
     tcase_add_test(tests, receiving_end_dropped);
     tcase_add_test(tests, parked_recv_ends_with_its_end);
     tcase_add_test(tests, old_handles_do_not_reach_a_new_channel);
+    tcase_add_test(tests, accounts_add_up);
     tcase_add_test(tests, standing_halves);
     tcase_add_test(tests, reference_that_changes);
     suite_add_tcase(suite, tests);

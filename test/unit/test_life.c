@@ -191,6 +191,7 @@ static struct exo_op cell_of(uint8_t code)
     case EXO_NET_RX: return (struct exo_op){.handle = queue, .arg = {EXO_BUF(loose + 2, 4000, 1514)}};
     case EXO_NET_TX: return (struct exo_op){.handle = queue, .arg = {packet}};
     case EXO_POWER: return (struct exo_op){.handle = kid, .arg = {0x10}}; /* refused: the handle is not a machine */
+    case EXO_ENV_INFO: return (struct exo_op){.arg = {0, packet}};
     case EXO_RECLAIM_WAIT: return (struct exo_op){.arg = {0}};
     case EXO_RECLAIM: return (struct exo_op){.handle = kid, .arg = {104, forced ? 0 : EXO_NEVER}};
     case EXO_SEND: return (struct exo_op){.handle = sender, .arg = {EXO_BUF(loose + 5, 0, 100), 1, 2}};

@@ -225,6 +225,9 @@ START_TEST(channels)
     ck_assert(c[1].sender == 1 && c[1].receiver == 0 && c[1].places == 16 && c[1].frames == 0);
     ck_assert_uint_eq(manifest_channel_frames(&manifest, 1), 17);
     ck_assert_uint_eq(manifest_channel_frames(&manifest, 0), 1);
+    ck_assert(parse("table 250\nprogram a\n memory 1M"));
+    ck_assert_uint_eq(manifest.table_ms, 250);
+    refused("table 5\nprogram a\n memory 1M", 1, "table must be 10 to");
 #define TWO "program a\n memory 1M\nprogram b\n memory 1M\n"
     refused(TWO "channel x from a to c", 5, "there is no program \"c\"");
     refused(TWO "channel x from c to a", 5, "there is no program \"c\"");

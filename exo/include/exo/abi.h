@@ -205,6 +205,7 @@ struct exo_completion {
     X(34, NET_TX, net_tx, QUEUE, BUF, WORD, WORD, WORD, WORD, ZERO, ZERO, ZERO, ZERO)            \
     X(35, POWER, power, MACHINE, SMALL, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO)          \
     X(36, RECLAIM_WAIT, reclaim_wait, NONE, ZERO, ZERO, ZERO, ZERO, ZERO, WORD, TICK, ZERO, ZERO) \
+    X(37, ENV_INFO, env_info, ENV, SMALL, BUF, ZERO, ZERO, ZERO, WORD, ZERO, ZERO, ZERO)         \
     X(40, SEND, send, SENDER, BUF, WORD, WORD, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO)               \
     X(41, RECV, recv, RECEIVER, ADDR, ZERO, ZERO, ZERO, ZERO, BUF, WORD, WORD, FRAME)            \
     X(42, CHANNEL_CREATE, channel_create, ENV, FRAME, SMALL, SMALL, ZERO, ZERO, HANDLE, HANDLE, ZERO, ZERO) \
@@ -293,6 +294,8 @@ enum exo_code {
  *   the two words that go with it. FULL: 16 operations wait for it already.
  * ENV_READ(child; address, buffer)  Copies memory of a stopped child into an owned buffer of at most
  *   4096 bytes. Result: bytes copied up to the first hole. STATE if it is running.
+ * ENV_INFO(env; index, buffer) Counts what an environment (index 0), or one below it with that index, has. Writes a struct
+ *   exo_account into an owned buffer within one frame, 8-byte aligned. Result: the index. ABSENT (no such), RANGE.
  * ENV_EXIT(reason, word, word) Stops the caller with EXO_STOP_EXIT or EXO_STOP_CRASH. RANGE.
  * HANDLE_COPY(child; handle)   Gives the child a copy of a QUEUE, CONSOLE or SENDER handle. Result: the
  *   child's handle. FULL, RIGHT (other kinds), DEAD (a channel that has ended).
@@ -467,6 +470,18 @@ struct exo_info {
     uint64_t reclaim, reclaim_deadline;
     uint64_t taken_tail;
     struct exo_taken taken[EXO_TAKEN];
+};
+
+/* What an environment has (ENV_INFO). Frames: used == owned + frozen + tables + slots + queues + channels + places + other. */
+struct exo_account {
+    uint32_t index, parent;       /* numbers of environments, reused after their end; parent 0: none */
+    uint32_t state;               /* 0 being built, 1 runs, 2 waits in the kernel, 3 stopped, 4 being killed */
+    uint32_t limit, used, reserved; /* reserved: for plans that were admitted, not in `used` */
+    uint32_t frozen, owned;       /* frozen: rights to frozen frames */
+    uint32_t tables, slots, queues, channels; /* page tables; of plan slots; objects */
+    uint32_t places, other;       /* set aside by its channels; its environment's, rings, parked messages */
+    uint32_t plans, plan_slots;   /* in flight, and room for */
+    uint32_t cpu_slots, children; /* children: that it may still make, theirs included */
 };
 
 #define EXO_CPU_RDRAND 1u

@@ -469,6 +469,16 @@ static inline struct op_ref plan_net_tx(struct plan *plan, uint32_t queue, const
     return PLAN_OP_REF(plan);
 }
 
+/* `index`: 0, or of one below it. Result: its index. */
+static inline struct word_ref plan_env_info(struct plan *plan, struct handle_ref env, unsigned index, uint64_t buffer)
+{
+    struct exo_op *op = plan_op(plan, EXO_ENV_INFO);
+    plan_handle(op, env);
+    op->arg[0] = index;
+    op->arg[1] = buffer;
+    return (struct word_ref){ plan_result_of(plan, 0) };
+}
+
 /* ---- channels ----------------------------------------------------------------------------------- */
 
 struct channel_refs {

@@ -146,7 +146,7 @@ void attack(struct call *call, const char *field, const char *what, bool refuse)
 
 bool into_buffer(unsigned code)
 {
-    return code == EXO_NET_RX || code == EXO_ENV_READ;
+    return code == EXO_NET_RX || code == EXO_ENV_READ || code == EXO_ENV_INFO;
 }
 
 /* Words that mean addresses, and others with a range that the table does not know. */
