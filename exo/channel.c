@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "buffer.h"
+#include "flush.h"
 #include "ops.h"
 #include "space.h"
 
@@ -59,8 +60,9 @@ int op_channel_create(struct plan *plan, struct op *op)
     int error = frame_owned(receiver, op_arg(op, 0), 1, &frame);
     if (error)
         return error;
-    if (frame_entry(frame)->rights || frame_entry(frame)->pins)
-        return -EXO_E_BUSY;
+    error = flush_idle(op, frame, 1);
+    if (error)
+        return error;
     uint32_t sender = handle_add(plan->env, K_SENDER, frame);
     uint32_t end = sender ? handle_add(receiver, K_RECEIVER, frame) : 0;
     if (!end || !env_charge(receiver, places * carry)) {
@@ -87,17 +89,14 @@ static unsigned buffer_frames(uint64_t word)
     return (EXO_BUF_OFFSET(word) + EXO_BUF_LENGTH(word) - 1) / EXO_PAGE_SIZE + 1;
 }
 
-static int capture_owned(struct env *env, struct message *message)
+static int capture_owned(struct env *env, struct op *op, struct message *message)
 {
     frame_t first;
     int error = frame_owned(env, number_of(EXO_BUF_FRAME(message->buffer)), message->count, &first);
+    if (!error)
+        error = flush_idle(op, first, message->count);
     if (error)
         return error;
-    for (unsigned i = 0; i < message->count; i++) {
-        const struct frame *entry = &frames[first.number + i];
-        if (entry->rights || entry->pins)
-            return -EXO_E_BUSY;
-    }
     for (unsigned i = 0; i < message->count; i++) {
         message->frame[i] = first.number + i;
         frames[first.number + i].state = FRAME_KERNEL;
@@ -139,7 +138,7 @@ static int message_capture(struct plan *plan, struct op *op, unsigned carry)
         return -EXO_E_RANGE;
     message.count = (uint8_t)count;
     int error = op->cell.flags & EXO_VPAGE ? capture_frozen(plan->env, &message)
-                                           : capture_owned(plan->env, &message);
+                                           : capture_owned(plan->env, op, &message);
     if (error)
         return error;
     op->result[0] = message.buffer;
@@ -370,7 +369,7 @@ static void channel_free(struct channel *channel)
     struct env *receiver = channel->receiver;
     frame_t frame = channel->frame;
     env_uncharge(receiver, 1u + channel->places * channel->carry);
-    frame_entry(frame)->generation++;
+    frame_entry(frame)->generation = ++flush_epoch;
     frame_disown(receiver, frame);
     frame_release(frame);
 }

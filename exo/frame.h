@@ -53,7 +53,7 @@ struct frame {
     uint16_t writable; /* writable mappings; of a TABLE: entries in use */
     uint32_t rights;  /* mappings (of a frozen frame: all rights) */
     uint32_t next, prev; /* in the owner's list, or the list of free runs of one order */
-    uint64_t generation; /* of the object in a KERNEL frame: raised when it ends */
+    uint64_t generation; /* a flush epoch (flush.h): when the last object in it ended, or a mapping of it went */
 };
 
 _Static_assert(sizeof(struct frame) == 32, "kept small: one for every page of the machine");

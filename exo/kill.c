@@ -7,6 +7,7 @@
 #include "arch/arch.h"
 #include "channel.h"
 #include "core.h"
+#include "flush.h"
 #include "net/nic.h"
 #include "net/queue.h"
 #include "space.h"
@@ -113,7 +114,7 @@ static void finish(struct env *env)
     env->parent->frames_limit += env->frames_limit;
     account_show(env->parent);
     env_account_fell(env->parent);
-    frame_entry(first)->generation++;
+    frame_entry(first)->generation = ++flush_epoch;
     for (unsigned i = 0; i < EXO_ENV_FRAMES; i++) {
         frame_t frame = {first.number + i};
         frame_disown(env, frame);

@@ -7,6 +7,7 @@
 #include "channel.h"
 #include "core.h"
 #include "env.h"
+#include "flush.h"
 #include "ops.h"
 #include "space.h"
 
@@ -18,16 +19,6 @@ static struct env *child_of(struct plan *plan, struct op *op)
     return env && env->state != ENV_DYING ? env : NULL;
 }
 
-static bool idle(frame_t first, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        const struct frame *entry = &frames[first.number + i];
-        if (entry->rights || entry->pins)
-            return false;
-    }
-    return true;
-}
-
 int op_env_create(struct plan *plan, struct op *op)
 {
     struct env *env = plan->env;
@@ -36,8 +27,9 @@ int op_env_create(struct plan *plan, struct op *op)
     int error = frame_owned(env, op_arg(op, 0), EXO_ENV_FRAMES, &first);
     if (error)
         return error;
-    if (!idle(first, EXO_ENV_FRAMES))
-        return -EXO_E_BUSY;
+    error = flush_idle(op, first, EXO_ENV_FRAMES);
+    if (error)
+        return error;
     if (quota < EXO_ENV_FRAMES)
         return -EXO_E_RANGE;
     /* The five frames' charge goes to the child, the rest of its limit must be free here. */
@@ -86,8 +78,11 @@ int op_env_rings(struct plan *plan, struct op *op)
     /* The completion ring becomes the kernel's to write; a mapping made before could write too. */
     bool apart = cq.number > control.number || control.number >= cq.number + cq_count;
     apart &= cq.number >= sq.number + sq_count || sq.number >= cq.number + cq_count;
-    if (!apart || !idle(cq, cq_count))
+    if (!apart)
         return -EXO_E_BUSY;
+    error = flush_idle(op, cq, cq_count);
+    if (error)
+        return error;
     env_set_rings(child, control, sq, sq_count, cq, cq_count);
     return 0;
 }

@@ -7,6 +7,7 @@
 
 #include "arch/arch.h"
 #include "env.h"
+#include "flush.h"
 #include "ops.h"
 #include "space.h"
 
@@ -36,6 +37,9 @@ int op_alloc(struct plan *plan, struct op *op)
         op->step[1] = 1;
     }
     uint64_t end = step_end(op->step[0], count);
+    for (uint64_t i = op->step[0]; i < end; i++)
+        if (!flush_passed(&frames[first.number + i]))
+            return flush_park(op);
     for (uint64_t i = op->step[0]; i < end; i++) {
         frame_t frame = {first.number + (uint32_t)i};
         zero_frame(frame);
@@ -50,24 +54,19 @@ int op_alloc(struct plan *plan, struct op *op)
     return end == count ? 0 : OP_AGAIN;
 }
 
-static int check_idle(const struct env *env, number_t number, uint64_t count, frame_t *first)
+static int owned_idle(const struct env *env, struct op *op, number_t number, uint64_t count, frame_t *first)
 {
     int error = frame_owned(env, number, count, first);
-    for (uint32_t i = 0; !error && i < count; i++) {
-        const struct frame *entry = &frames[first->number + i];
-        if (entry->rights || entry->pins)
-            error = -EXO_E_BUSY;
-    }
-    return error;
+    return error ? error : flush_idle(op, *first, count);
 }
 
 /* What came on the program's list is its own and stays; giving it back could take more than a step. */
 void op_alloc_cancel(struct plan *plan, struct op *op)
 {
+    const uint64_t *step = flush_steps(op);
     (void)plan;
-    if (op->step[1])
-        frame_untake((frame_t){(uint32_t)(op->result[0] + op->step[0])},
-                     (uint32_t)(op_constant(op, 0) - op->step[0]));
+    if (step[1])
+        frame_untake((frame_t){(uint32_t)(op->result[0] + step[0])}, (uint32_t)(op_constant(op, 0) - step[0]));
 }
 
 int op_free(struct plan *plan, struct op *op)
@@ -75,7 +74,7 @@ int op_free(struct plan *plan, struct op *op)
     uint64_t count = op_constant(op, 1);
     uint64_t end = step_end(op->step[0], count), now = end - op->step[0];
     frame_t first;
-    int error = check_idle(plan->env, number_behind(op_arg(op, 0), op->step[0]), now, &first);
+    int error = owned_idle(plan->env, op, number_behind(op_arg(op, 0), op->step[0]), now, &first);
     if (error)
         return error;
     for (uint32_t i = 0; i < now; i++) {
@@ -96,7 +95,7 @@ int op_give(struct plan *plan, struct op *op)
     uint64_t count = op_constant(op, 1);
     uint64_t end = step_end(op->step[0], count), now = end - op->step[0];
     frame_t first;
-    int error = check_idle(plan->env, number_behind(op_arg(op, 0), op->step[0]), now, &first);
+    int error = owned_idle(plan->env, op, number_behind(op_arg(op, 0), op->step[0]), now, &first);
     if (error)
         return error;
     if (!env_charge(child, now))
@@ -113,7 +112,7 @@ int op_give(struct plan *plan, struct op *op)
 
 /* ---- FREEZE, THAW ------------------------------------------------------------------ */
 
-static int freeze_one(struct env *env, page_t page)
+static int freeze_one(struct env *env, struct op *op, page_t page)
 {
     frame_t frame;
     unsigned perm;
@@ -125,6 +124,8 @@ static int freeze_one(struct env *env, page_t page)
         return -EXO_E_FRAME;
     if (entry->writable || entry->pins)
         return -EXO_E_BUSY;
+    if (!flush_passed(entry))
+        return flush_park(op);
     if (!env_charge(env, entry->rights - 1))
         return -EXO_E_QUOTA;
     frame_disown(env, frame);
@@ -139,7 +140,7 @@ int op_freeze(struct plan *plan, struct op *op)
     if (!pages_checked(op_arg(op, 0), count, &first))
         return -EXO_E_RANGE;
     for (; op->step[0] < end; op->step[0]++) {
-        int error = freeze_one(plan->env, page_behind(first, op->step[0]));
+        int error = freeze_one(plan->env, op, page_behind(first, op->step[0]));
         if (error)
             return error;
     }
@@ -161,6 +162,8 @@ int op_thaw(struct plan *plan, struct op *op)
         return -EXO_E_STATE;
     if (entry->rights != 1 || entry->pins)
         return -EXO_E_BUSY;
+    if (!flush_passed(entry)) /* another's mapping of it */
+        return flush_park(op);
     frame_own(plan->env, frame, FRAME_OWNED, KIND_NONE);
     op->result[0] = frame.number;
     return 0;
@@ -184,7 +187,7 @@ int op_table(struct plan *plan, struct op *op)
         return -EXO_E_HANDLE;
     if (level < 1 || level > 3 || !pages_checked(op_arg(op, 1), 1, &page))
         return -EXO_E_RANGE;
-    int error = check_idle(plan->env, op_arg(op, 0), 1, &frame);
+    int error = owned_idle(plan->env, op, op_arg(op, 0), 1, &frame);
     if (error)
         return error;
     if (env != plan->env && !env_charge(env, 1))
@@ -260,6 +263,8 @@ int op_map(struct plan *plan, struct op *op)
         frame_t frame;
         unsigned level = 0;
         int error = map_right(env, number_behind(number, op->step[0]), perm, &frame);
+        if (!error && !flush_passed(frame_entry(frame))) /* it was a table, perhaps */
+            return flush_park(op);
         if (!error)
             error = space_map(env, page_behind(first, op->step[0]), frame, perm, &level);
         op->result[0] = error == -EXO_E_NO_TABLE ? level : op->step[0];

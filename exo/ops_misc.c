@@ -6,6 +6,7 @@
 #include "buffer.h"
 #include "core.h"
 #include "env.h"
+#include "flush.h"
 #include "ops.h"
 
 #define CONSOLE_BYTES 1024u
@@ -103,9 +104,9 @@ int op_slots(struct plan *plan, struct op *op)
     int error = frame_owned(env, op_arg(op, 0), count, &first);
     if (error)
         return error;
-    for (uint32_t i = 0; i < count; i++)
-        if (frames[first.number + i].rights || frames[first.number + i].pins)
-            return -EXO_E_BUSY;
+    error = flush_idle(op, first, count);
+    if (error)
+        return error;
     op->result[0] = env_donate_slots(env, first, count, slot_class);
     return 0;
 }

@@ -3,6 +3,8 @@
  * but through space_flush(). */
 #include "space.h"
 
+#include "flush.h"
+
 #define PTE_PRESENT 0x1ull
 #define PTE_WRITE 0x2ull
 #define PTE_USER 0x4ull
@@ -78,6 +80,13 @@ int space_map(struct env *env, page_t page, frame_t frame, unsigned perm, unsign
     return 0;
 }
 
+/* A mapping is gone: no core shall remember it. */
+static void forget(struct env *env, page_t page, frame_t frame)
+{
+    frame_entry(frame)->generation = ++flush_epoch;
+    space_flush(env, page);
+}
+
 /* One right to a frame goes. */
 static void right_drop(struct env *env, frame_t frame, bool was_writable)
 {
@@ -104,7 +113,7 @@ int space_unmap(struct env *env, page_t page, frame_t *frame)
     bool writable = *entry & PTE_WRITE;
     *entry = 0;
     frame_entry(holder)->writable--;
-    space_flush(env, page);
+    forget(env, page, *frame);
     right_drop(env, *frame, writable);
     return 0;
 }
@@ -128,7 +137,7 @@ int space_protect(struct env *env, page_t page, unsigned perm)
     if (perm & EXO_WRITE)
         target->writable++;
     *entry = pte_make(frame, perm);
-    space_flush(env, page);
+    forget(env, page, frame);
     return 0;
 }
 
@@ -163,7 +172,7 @@ int space_table_remove(struct env *env, page_t page, unsigned level, frame_t *ta
     *entry = 0;
     if (level + 1 < TOP_LEVEL)
         frame_entry(holder)->writable--;
-    space_flush(env, page);
+    forget(env, page, *table);
     return 0;
 }
 

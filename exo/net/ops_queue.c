@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The operations QUEUE_CREATE and QUEUE_INFO: carving a queue out of one's own, and asking about it. */
 #include "../buffer.h"
+#include "../flush.h"
 #include "nic.h"
 #include "ops_net.h"
 
@@ -27,8 +28,9 @@ int op_queue_create(struct plan *plan, struct op *op)
     if (buffer.length < sizeof spec)
         return -EXO_E_RANGE;
     struct frame *entry = frame_entry(frame);
-    if (entry->rights || entry->pins)
-        return -EXO_E_BUSY;
+    error = flush_idle(op, frame, 1);
+    if (error)
+        return error;
     buffer_read(&buffer, &spec, sizeof spec);
     error = queue_check(parent, &spec);
     if (error)

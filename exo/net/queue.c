@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 
+#include "../flush.h"
 #include "nic.h"
 #include "ops_net.h"
 
@@ -153,7 +154,7 @@ void queue_end(struct queue *queue)
     if (queue->ended)
         return;
     queue->ended = true;
-    frame_entry(queue->frame)->generation++; /* no handle finds it any more */
+    frame_entry(queue->frame)->generation = ++flush_epoch; /* no handle finds it any more */
     for (unsigned i = 0; i < queue->rx_count; i++)
         match_table_remove(&queue->parent->table, &queue->node[i]);
     if (queue->broadcast) {

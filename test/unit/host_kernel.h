@@ -45,6 +45,7 @@ uint64_t host_built(const struct env *env);
 void host_nic_receive(const void *packet, uint32_t length);
 extern unsigned host_nic_done;
 
+extern uint64_t host_flushed;     /* flush epoch that a second core has passed; UINT64_MAX: each at once */
 extern uint64_t host_armed;       /* the tick that the timer was set to last */
 extern uint64_t host_now;         /* what clock_now() says */
 extern unsigned host_attention;   /* the core is wanted after that many steps; 0: never */

@@ -11,6 +11,8 @@
 #include "../../exo/net/match.c"
 #include "../../exo/net/queue.c"
 
+uint64_t flush_epoch;
+
 /* ---- stand-ins ------------------------------------------------------------- */
 
 #define TEST_FRAMES 400u

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../exo/flush.h"
 #include "../../exo/net/queue.h"
 #include "host_kernel.h"
 
@@ -482,6 +483,17 @@ static void device(void)
     }
 }
 
+/* A second core, which is late with forgetting mappings. */
+static void other_core(void)
+{
+    if (host_flushed > flush_epoch)
+        host_flushed = flush_epoch;
+    if (one_in(3))
+        host_flushed += below((unsigned)(flush_epoch - host_flushed) + 1);
+    if (one_in(2))
+        (void)flush_look();
+}
+
 static void live(uint64_t seed)
 {
     state = seed * 0x9e3779b97f4a7c15ull + 1;
@@ -495,6 +507,7 @@ static void live(uint64_t seed)
     while (turns--) {
         if (one_in(4))
             device();
+        other_core();
         host_attention = one_in(2) ? 0 : 1 + below(30);
         host_now += below(one_in(10) ? 3000000 : 20000);
         core_this()->attention = 0;

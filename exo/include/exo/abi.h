@@ -229,7 +229,8 @@ enum exo_code {
 };
 
 /* Every operation that names memory can fail with FRAME (no such frame, or not
- * the caller's), and every one with a handle with HANDLE. Others, by number:
+ * the caller's), and every one with a handle with HANDLE. An operation that gives a frame another owner or other rights
+ * may park until every core has forgotten the mappings that it had. Others, by number:
  *
  * NOP(word)                    Ends well; result 0 is its argument.
  *

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include "../../../exo/arch/arch.h"
+#include "../../../exo/flush.h"
 #include "../../../exo/net/nic.h"
 
 uint64_t machine_now;
@@ -25,6 +26,7 @@ void *frame_memory(frame_t frame)
 }
 
 void space_flush(struct env *env, page_t page) { (void)env, (void)page; }
+uint64_t flush_slowest(void) { return flush_epoch; }
 uint64_t clock_now(void) { return machine_now; }
 uint64_t clock_hz(void) { return 1000000000u; }
 uint64_t arch_cpu_features(void) { return 0; }
@@ -212,6 +214,7 @@ void machine_start(const struct limits *chosen)
     memset(&device, 0, sizeof device);
     machine_now = 1000;
     frame_table_init(table, FRAMES);
+    flush_init();
     frame_reserve(KERNEL_ROOT, 1);
     frame_reserve(NIC_ROOT, 1);
     for (unsigned i = 0; i < PLAYS; i++) {
