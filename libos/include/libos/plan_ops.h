@@ -473,7 +473,7 @@ static inline struct op_ref plan_net_tx(struct plan *plan, uint32_t queue, const
 static inline struct word_ref plan_env_info(struct plan *plan, struct handle_ref env, unsigned index, uint64_t buffer)
 {
     struct exo_op *op = plan_op(plan, EXO_ENV_INFO);
-    plan_handle(op, env);
+    plan_handle(plan, op, env);
     op->arg[0] = index;
     op->arg[1] = buffer;
     return (struct word_ref){ plan_result_of(plan, 0) };
