@@ -28,7 +28,7 @@
 #define EXO_X(number, NAME, opname, h, a, b, c, d, e, r0, r1, r2, r3)                              \
     [number] = {                                                                                   \
         .exact = SIMPLE(number, h, a, b) ? number | OP_LOOSE : 0,                                  \
-        .forbidden = {FORBIDDEN_##a, FORBIDDEN_##b, FORBIDDEN_##c, FORBIDDEN_##d, FORBIDDEN_##e},  \
+        .forbidden = {FORBIDDEN_##a, FORBIDDEN_##b},                                               \
         .plain = BITS(a) && BITS(b) && BITS(c) && BITS(d) && BITS(e),                              \
         .name = #NAME,                                                                             \
         .run = op_##opname,                                                                        \
@@ -49,4 +49,10 @@
     },
 
 const struct op_info op_infos[OP_INFOS] = {EXO_OPS(EXO_X)};
+
+#undef EXO_X
+#define EXO_X(number, NAME, opname, h, a, b, c, d, e, r0, r1, r2, r3) \
+    [number] = {FORBIDDEN_##c, FORBIDDEN_##d, FORBIDDEN_##e},
+const uint64_t op_forbidden[OP_INFOS][3] = {EXO_OPS(EXO_X)};
+
 _Static_assert(EXO_CODE_END <= OP_INFOS, "the sieve looks at six bits of the code");

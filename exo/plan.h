@@ -115,7 +115,7 @@ struct op_info {
     /* The door's sieve. A cell is well formed if its first word with all of OP_LOOSE set is `exact`, the first
      * two arguments have no forbidden bit, the others are 0, and it waits for nothing doubtful. Other
      * cells may be good as well: plan_check() looks at them. `exact` 0: at all of this code. */
-    uint64_t exact, forbidden[5];
+    uint64_t exact, forbidden[2];
     const char *name; /* NULL: no such code */
     int (*run)(struct plan *plan, struct op *op);
     /* Called for an operation that started and is cancelled before it ended, parked or between
@@ -131,9 +131,12 @@ struct op_info {
     int8_t price;     /* the argument that is a number of frames to reserve, or -1 */
 };
 
+_Static_assert(sizeof(struct op_info) == 64, "a shift finds it");
+
 #define OP_LOOSE ((EXO_QUIET | EXO_VPAGE) << 8)
 #define OP_INFOS 64u /* a power of two */
 extern const struct op_info op_infos[OP_INFOS];
+extern const uint64_t op_forbidden[OP_INFOS][3]; /* of the last three arguments, for plan_check() */
 
 static inline struct plan *op_plan(struct op *op)
 {

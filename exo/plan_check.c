@@ -103,9 +103,9 @@ static int check_used(const struct plan *plan, unsigned index, unsigned k, uint8
 static int check_arguments(const struct plan *plan, unsigned index, const struct op_info *info)
 {
     const struct exo_op *cell = &plan->op[index].cell;
-    const uint64_t *arg = cell->arg, *no = info->forbidden;
-    if (info->plain && !cell->uses &&
-        !((arg[0] & no[0]) | (arg[1] & no[1]) | (arg[2] & no[2]) | (arg[3] & no[3]) | (arg[4] & no[4])))
+    const uint64_t *arg = cell->arg, *no = info->forbidden, *more = op_forbidden[cell->code];
+    if (info->plain && !cell->uses && !((arg[0] & no[0]) | (arg[1] & no[1]) | (arg[2] & more[0]) |
+                                        (arg[3] & more[1]) | (arg[4] & more[2])))
         return 0;
     int error = 0;
     for (unsigned k = 0; k < 5 && !error; k++)

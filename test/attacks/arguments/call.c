@@ -24,6 +24,11 @@ static void wait_ended(struct plan_run *run)
     }
 }
 
+static bool undone_by_result(unsigned code)
+{
+    return code == EXO_ALLOC || code == EXO_ENV_CREATE || code == EXO_QUEUE_CREATE || code == EXO_CHANNEL_CREATE;
+}
+
 /* {source, MORE?, the call, TIMER, CANCEL the call when that is over, CANCEL the timer when the call is}. */
 void call_run(struct call *call)
 {
@@ -41,6 +46,12 @@ void call_run(struct call *call)
     plan_cancel(plan, word_number(0), 1ull << at);
     plan_after(plan, 1ull << at, EXO_START_ENDED);
     plan_cancel(plan, word_number(0), plan_bit(late));
+    bool quiet = call->op.flags & EXO_QUIET && undone_by_result(call->op.code);
+    unsigned told = plan->count; /* of what is quiet another has to tell the result */
+    if (quiet) {
+        struct exo_op *first = plan_op(plan, EXO_NOP);
+        first->after = 1ull << at, first->uses = 1, first->arg[0] = EXO_REF(at, 0, 0);
+    }
     if (call->op.code == EXO_CHANNEL_CREATE) {
         struct exo_op *second = plan_op(plan, EXO_NOP);
         second->after = 1ull << at, second->uses = 1, second->arg[0] = EXO_REF(at, 1, 0);
@@ -52,7 +63,7 @@ void call_run(struct call *call)
     const struct plan_result *timer = &plan->results[late.ref.op];
     call->at_door = !timer->status && !timer->value; /* it ended, or was cancelled, if anything began */
     call->status = call->at_door ? run.status : plan->results[at].status;
-    call->result = plan->results[at].value;
+    call->result = plan->results[quiet ? told : at].value;
     call->second = plan->results[plan->count - 1].value;
 }
 
