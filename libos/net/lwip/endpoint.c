@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "heap.h"
+#include "hooks.h"
 
 static struct endpoint *unsent_first;
 
