@@ -502,7 +502,13 @@ static void places_before(struct play_before *before)
         for (unsigned j = 0; channel && j < channel->used; j++) {
             const struct message *message = &channel->place[(channel->first + j) % channel->places];
             if (message->count && play_index(message->frame[0]) >= 0)
-                before->owner[play_index(message->frame[0])] = (uint8_t)channel->receiver->index;
+                before->to[play_index(message->frame[0])] = (uint8_t)channel->receiver->index;
+        }
+        const struct list_node *end = channel ? &channel->sending.head : NULL;
+        for (const struct list_node *at = end ? end->next : NULL; at != end; at = at->next) {
+            const struct op *op = LIST_ENTRY((struct list_node *)(uintptr_t)at, struct op, wait);
+            if (EXO_BUF_FRAME(op->result[0]) && play_index((uint32_t)op->result[2]) >= 0)
+                before->to[play_index((uint32_t)op->result[2])] = (uint8_t)channel->receiver->index;
         }
     }
 }
@@ -513,6 +519,7 @@ void rules_before(struct play_before *before)
         before->state[i] = frames[PLAY(i)].state;
         before->kind[i] = frames[PLAY(i)].kind;
         before->owner[i] = (uint8_t)frames[PLAY(i)].owner;
+        before->to[i] = 0;
     }
     places_before(before);
 }
@@ -534,7 +541,8 @@ static void content_check(unsigned i, const struct play_before *before, const st
     unsigned was = before->state[i];
     bool sent = was == FRAME_KERNEL && before->kind[i] == KIND_SENT;
     bool held = was == FRAME_OWNED || sent, owned = frame->state == FRAME_OWNED;
-    RULE(!held || !owned || before->owner[i] == frame->owner || move->code == EXO_GIVE,
+    bool sent_there = sent && before->to[i] == frame->owner;
+    RULE(!held || !owned || before->owner[i] == frame->owner || sent_there || move->code == EXO_GIVE,
          "frame %u went from hand to hand", PLAY(i));
     RULE(was == FRAME_OWNED || was == FRAME_FROZEN || frame->state != FRAME_FROZEN, "frame %u froze in nobody's hand", PLAY(i));
     RULE(was != FRAME_TABLE || !owned || !frame->rights, "table %u was taken back while it was mapped", PLAY(i));

@@ -14,7 +14,7 @@ void rule_completion(enum role role, const struct exo_completion *completion);
 void rules_settle(enum role role);
 /* After a move. `before`: play frames as they were. */
 struct play_before {
-    uint8_t state[PLAYS], kind[PLAYS], owner[PLAYS]; /* in a message: who may come to own it */
+    uint8_t state[PLAYS], kind[PLAYS], owner[PLAYS], to[PLAYS]; /* to: in a message, to whom */
 };
 void rules_before(struct play_before *before);
 /* Contents: who gets a frame gets zeros; nobody else's change. Fills frames anew. */
