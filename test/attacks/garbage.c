@@ -22,7 +22,7 @@ static bool harmless(uint8_t code)
     return code != EXO_FREE && code != EXO_UNMAP && code != EXO_PROTECT && code != EXO_ENV_EXIT &&
            code != EXO_FREEZE && code != EXO_HANDLE_DROP && code != EXO_UNTABLE && code != EXO_GIVE &&
            code != EXO_CANCEL && code != EXO_TIMER && code != EXO_NET_RX && code != EXO_ALLOC &&
-           code != EXO_SLOTS;
+           code != EXO_SLOTS && code != EXO_RECLAIM_WAIT;
 }
 
 static uint64_t word(void)
