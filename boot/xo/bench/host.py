@@ -3,6 +3,8 @@
 plugin and the load clients. A result is named by a hash of its sources."""
 
 import hashlib
+import tempfile
+from pathlib import Path
 
 from ..common import CACHE, ROOT, Problem, command
 
@@ -18,10 +20,11 @@ def made(name, sources, options):
     out = CACHE / "bench" / f"{name}-{digest.hexdigest()[:12]}"
     if not out.is_file():
         out.parent.mkdir(parents=True, exist_ok=True)
-        fresh = out.with_suffix(".new")
         code = [path for path in sources if path.suffix == ".c"]
-        command(["gcc", *WARNINGS, *options, "-o", fresh, *code], what=f"building the benchmark's {name}")
-        fresh.rename(out)
+        with tempfile.TemporaryDirectory(dir=out.parent) as folder:  # two may build it at once
+            fresh = Path(folder) / name
+            command(["gcc", *WARNINGS, *options, "-o", fresh, *code], what=f"building the benchmark's {name}")
+            fresh.rename(out)
     return out
 
 
