@@ -24,6 +24,7 @@
     } while (0)
 
 uint64_t host_now, host_armed, host_step;
+uint32_t host_pinned;
 unsigned host_attention;
 char host_console[4096];
 
@@ -167,6 +168,7 @@ static struct env *start(bool nic)
     host_console[0] = 0;
     host_now = 1000000;
     host_attention = 0;
+    host_pinned = 0;
     frame_table_init(table, HOST_FRAMES);
     frame_reserve(HOST_FRAMES - 1, 1);
     frame_reserve(1, 1); /* the archive: one page */
@@ -277,7 +279,52 @@ struct env *host_child(struct env *parent, uint32_t quota, unsigned slots, unsig
 /* What the lists and tables of all programs add up to. */
 static struct sums {
     uint32_t mappings[HOST_FRAMES], writable[HOST_FRAMES]; /* of a table: entries in use */
+    uint32_t pins[HOST_FRAMES];
 } sums;
+
+static void pin_count(const uint32_t *frame, unsigned count)
+{
+    for (unsigned i = 0; i < count && frame[i]; i++) {
+        EXPECT(frame[i] < HOST_FRAMES);
+        sums.pins[frame[i]]++;
+    }
+}
+
+/* What an operation holds while it is parked: for the device, for a packet, in a message of frozen frames. */
+static void op_pins(const struct op *op)
+{
+    if (op->state != OP_PARKED)
+        return;
+    if (op->where == WHERE_DEVICE)
+        pin_count(op->held, NIC_PIECES);
+    else if (op->cell.code == EXO_NET_RX)
+        pin_count((const uint32_t *)&op->result[0], 2);
+    else if (op->cell.code == EXO_SEND && op->cell.flags & EXO_VPAGE && EXO_BUF_FRAME(op->result[0]))
+        pin_count((const uint32_t *)&op->result[2],
+                  (EXO_BUF_OFFSET(op->result[0]) + EXO_BUF_LENGTH(op->result[0]) - 1) / EXO_PAGE_SIZE + 1);
+}
+
+/* Rings, as long as they are its own: a dying program's go one by one. */
+static void ring_pins(const struct env *env)
+{
+    if (!env->control)
+        return;
+    uint64_t sq_frames = env->sq_size * sizeof(struct exo_op) / EXO_PAGE_SIZE;
+    for (uint32_t i = 0; i <= sq_frames; i++) {
+        uint32_t number = i ? env->sq_frame + i - 1 : env->control_frame;
+        bool own = frames[number].owner == env->index && frames[number].state == FRAME_OWNED;
+        EXPECT(own || env->state == ENV_DYING);
+        sums.pins[number] += own;
+    }
+}
+
+static void pins_check(void)
+{
+    for (unsigned i = 0; i < HOST_FRAMES; i++) {
+        EXPECT(frames[i].pins == sums.pins[i] + (host_pinned && i == host_pinned));
+        EXPECT(frames[i].pins == 0 || frames[i].state == FRAME_OWNED || frames[i].state == FRAME_FROZEN);
+    }
+}
 
 static unsigned list_length(const struct list *list)
 {
@@ -333,6 +380,8 @@ static unsigned plans_check(const struct env *env)
             if (!plan->admitted)
                 continue;
             EXPECT(plan->env == env && !plan->busy);
+            for (unsigned op = 0; op < plan->cells; op++)
+                op_pins(&plan->op[op]);
             EXPECT(env->state == ENV_DYING || (plan->ended & (plan->waiting | plan->runnable)) == 0);
             used++;
             taken += plan_taken(plan);
@@ -378,7 +427,6 @@ static void tables_count(const struct env *env, uint32_t root, unsigned level)
 
 static void mappings_check(void)
 {
-    memset(&sums, 0, sizeof sums);
     for (unsigned i = 1; i < ENV_MAX; i++)
         if (envs[i])
             tables_count(envs[i], (uint32_t)(envs[i]->root >> EXO_PAGE_SHIFT), 4);
@@ -388,7 +436,6 @@ static void mappings_check(void)
             continue;
         EXPECT(frame->rights == sums.mappings[i] + (frame->state == FRAME_FROZEN ? frame->pins : 0));
         EXPECT(frame->writable == sums.writable[i]);
-        EXPECT(frame->pins == 0 || frame->state == FRAME_OWNED || frame->state == FRAME_FROZEN);
     }
 }
 
@@ -424,10 +471,12 @@ static void channel_check(const struct channel *channel, struct sent *sent)
         EXPECT(message->count <= channel->carry);
         for (unsigned k = 0; k < message->count; k++) {
             const struct frame *frame = &frames[message->frame[k]];
-            EXPECT(message->frozen ? frame->state == FRAME_FROZEN && frame->pins
+            EXPECT(message->frozen ? frame->state == FRAME_FROZEN
                                    : frame->state == FRAME_KERNEL && frame->kind == KIND_SENT);
             EXPECT(message->frozen || frame->owner == 0);
         }
+        if (message->frozen)
+            pin_count(message->frame, message->count);
         *(message->frozen ? &sent->rights : &sent->moved) += message->count;
     }
     EXPECT(envs[frames[channel->frame.number].owner] == channel->receiver);
@@ -472,6 +521,7 @@ void host_check(void)
 {
     unsigned rights = 0, free = 0, owned = 0, used = 0, places = 0, unowned = 0;
     bool dying = false;
+    memset(&sums, 0, sizeof sums);
     for (unsigned i = 0; i < HOST_FRAMES; i++) {
         const struct frame *frame = &frames[i];
         unowned += frame->state == FRAME_FREE;
@@ -492,6 +542,7 @@ void host_check(void)
         dying |= envs[i]->state == ENV_DYING;
         owned += lists_check(envs[i]);
         reclaim_check(envs[i]);
+        ring_pins(envs[i]);
         unowned -= plans_check(envs[i]);
         used += envs[i]->frames_used;
         places += envs[i]->places + 1u;
@@ -501,6 +552,7 @@ void host_check(void)
     struct sent sent = channels_check();
     EXPECT(used == owned + rights - sent.rights + sent.reserved);
     EXPECT(places == ENV_MAX - 1);
+    pins_check();
     if (!dying)
         mappings_check();
     slots_check();

@@ -49,10 +49,11 @@ extern uint64_t host_flushed;     /* flush epoch that a second core has passed; 
 extern uint64_t host_armed;       /* the tick that the timer was set to last */
 extern uint64_t host_now;         /* what clock_now() says */
 extern unsigned host_attention;   /* the core is wanted after that many steps; 0: never */
+extern uint32_t host_pinned;      /* a frame with a pin of the test's own; 0: none */
 extern uint64_t host_step;        /* how much later it is at every look at the clock */
 extern char host_console[4096];   /* what was written there */
 
-/* Everything that must hold between any two crossings; aborts with a message. */
+/* Everything that must hold between any two crossings, each frame's pins among it; aborts with a message. */
 void host_check(void);
 
 #endif

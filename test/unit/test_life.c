@@ -17,6 +17,7 @@
 #define EMPTY (BASE + 0x40000000) /* a table without entries */
 #define LOOSE 70u                 /* frames that are owned and not mapped */
 #define PAGES 40u
+#define PACKET_AT 3500u           /* in its frame: more than the head, and goes on in the next frame */
 
 /* ---- refusals on purpose (the linker's --wrap puts these in front of the kernel's own) ---- */
 
@@ -125,7 +126,7 @@ static void memory_fill(void)
     (void)get(child, (struct exo_op){.code = EXO_FREEZE, .arg = {FROZEN, PAGES / 2}});
     loose = alloc(child, LOOSE);
     spec_fill(loose + 1);
-    ((uint8_t *)frame_memory((frame_t){(uint32_t)loose + 3}))[0] = 2; /* a packet that may be sent */
+    ((uint8_t *)frame_memory((frame_t){(uint32_t)loose + 3}))[PACKET_AT] = 2; /* one that may be sent */
 }
 
 static uint32_t copy_to(uint32_t of)
@@ -189,7 +190,7 @@ static struct exo_op cell_of(uint8_t code)
         return (struct exo_op){.handle = queue, .arg = {loose, EXO_BUF(loose + 1, 0, sizeof(struct exo_queue_spec))}};
     case EXO_QUEUE_INFO: return (struct exo_op){.handle = queue};
     case EXO_NET_RX: return (struct exo_op){.handle = queue, .arg = {EXO_BUF(loose + 2, 4000, 1514)}};
-    case EXO_NET_TX: return (struct exo_op){.handle = queue, .arg = {packet}};
+    case EXO_NET_TX: return (struct exo_op){.handle = queue, .arg = {EXO_BUF(loose + 3, PACKET_AT, 1000)}};
     case EXO_POWER: return (struct exo_op){.handle = kid, .arg = {0x10}}; /* refused: the handle is not a machine */
     case EXO_ENV_INFO: return (struct exo_op){.arg = {0, packet}};
     case EXO_RECLAIM_WAIT: return (struct exo_op){.arg = {0}};
