@@ -112,7 +112,7 @@ def _modules(tree):
 
 def micro():
     """The program of the suite `micro`."""
-    sources = [host.SOURCE / "guest" / name for name in ("micro_linux.c", "micro_posix.c", "micro.h")]
+    sources = [host.SOURCE / "guest" / name for name in ("micro_linux.c", "micro_linux_programs.c", "micro_posix.c", "micro.h")]
     return host.made("linux-micro", sources, ["-static", "-pthread"])
 
 
@@ -206,6 +206,9 @@ class Linux:
 
     def marks(self):
         return []
+
+    def micro_parts(self):
+        return [self]
 
     def micro_elf(self):
         return Elf(micro(), "micro")

@@ -32,12 +32,22 @@ PROGRAM = """\
   {more}
   console yes
 """
+# The other side of messages.
+PARTNER = """\
+children 1
+  console yes
+channel there from programs to partner places 4 frames 1
+channel back from partner to programs places 4 frames 1
+program partner
+  file bench-partner
+  memory 1M"""
 # name: (file, memory, more lines, protocol, port)
 BUILT_IN = {
     "httpd": ("httpd", "24M", "args -r /www\n  archive yes", "tcp", 80),
     "echo-sockets": ("bench-echo", "8M", "", "udp", 7),
     "stream": ("bench-stream", "16M", "", "tcp", 9),
     "micro": ("bench-micro", "16M", "", "", 0),
+    "programs": ("bench-programs", "32M", PARTNER, "", 0),
 }
 
 
@@ -121,8 +131,13 @@ class Own:
         return found + [(f"main-of-{elf.label}", elf.address("main"), elf.at(elf.address("main"), 32))
                         for elf in programs]
 
+    def micro_parts(self):
+        """The machines that the primitives need, each with one program."""
+        return [self, Own("programs", self.folder)] if self.name == "micro" else [self]
+
     def micro_elf(self):
-        return Elf(manifests.elf_path("bench-micro", self.folder), "micro")
+        file = self.manifest.programs[0].file
+        return Elf(manifests.elf_path(file, self.folder), file)
 
     def lean(self, network, works, least):
         """This subject with no more memory for its program than it needs to serve."""

@@ -23,6 +23,7 @@ NAMES = {
     "plan_4_nops": "plan of 4 NOPs",
     "plan_16_nops": "plan of 16 NOPs",
     "plan_map_unmap": "plan: alloc, map, unmap, free",
+    "plan_16_maps": "plan of 16 MAPs",
     "timer_once": "timer of 100 µs, waited for",
     "clock_read": "clock_gettime",
     "map_unmap": "mmap + munmap of a page",
@@ -35,12 +36,19 @@ NAMES = {
     "pipe_round": "pipe round trip, two threads",
     "thread_create_join": "thread create + join",
     "sleep_short": "nanosleep of 100 µs",
+    "message_words": "message to a program and back, 3 words",
+    "message_call_words": "the same, SEND and RECV in one plan",
+    "message_standing": "the same, answered by a standing plan",
+    "message_page": "message to a program and back, a page",
 }
 # What the nearest thing on Linux is, where the name does not say it.
-NEAREST = {"enter_nothing": "getppid()", "timer_once": "timerfd_settime() and read()", "plan_": "linked NOPs by io_uring",
+NEAREST = {"enter_nothing": "getppid()", "timer_once": "timerfd_settime() and read()",
+           "plan_16_maps": "16 mmap() of pages of a memfd, MAP_POPULATE", "plan_": "linked NOPs by io_uring",
+           "message_words": "24 bytes through a pipe to another process, and back through a second one",
+           "message_page": "4,096 bytes through the same pipes: copied four times",
            "raw_": "NOPs by io_uring, the ring written before, no completions"}
 ENOUGH = 2      # runs, to see that they are the same
-DONE = r"^micro: (done|failed.*)|^linux: a program ended"
+DONE = r"^(?:micro|programs): (done|failed.*)|^linux: a program ended|^partner: (.*)"
 
 
 def nearest(subject, name):
@@ -87,19 +95,21 @@ def run(subject, marks, profiled=None):
 
 def micro(bench, subjects):
     for subject in subjects:
-        if bench.only_profiles:
-            _profiles(bench, subject)
         if bench.counts:
             say(f"micro: counting {subject.name} ...")
-            with bench.trying("micro", subject):
-                marks, _ = _marks(subject.micro_elf())
-                one = functools.partial(run, subject, marks)
-                _figures(bench, subject, both([one] * min(bench.runs, ENOUGH)))
+        for part in subject.micro_parts():
+            if bench.only_profiles:
+                _profiles(bench, part)
+            if bench.counts:
+                with bench.trying("micro", part):
+                    marks, _ = _marks(part.micro_elf())
+                    one = functools.partial(run, part, marks)
+                    _figures(bench, subject, part, both([one] * min(bench.runs, ENOUGH)))
 
 
-def _figures(bench, subject, runs):
-    """Of {mark: Totals} of each run."""
-    _, times = _marks(subject.micro_elf())
+def _figures(bench, subject, part, runs):
+    """Of {mark: Totals} of each run of a part."""
+    _, times = _marks(part.micro_elf())
     values = {name: {part: [] for part, _ in PARTS} for name in NAMES if name in times}
     for reached in runs:
         for name, parts in values.items():

@@ -42,4 +42,15 @@ void micro_signals(void);
 
 __attribute__((noreturn)) void micro_fail(const char *what);
 
+/* Linux: what has to do with other processes (micro_linux_programs.c). */
+void micro_programs(void);
+
+/* ---- our side's bench-programs ---- */
+
+/* Fails if that is an error of the kernel's. */
+void micro_check(int error);
+
+/* Messages to another program, and their answers. */
+void micro_messages(void);
+
 #endif

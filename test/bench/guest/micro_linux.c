@@ -178,6 +178,7 @@ int main(void)
     micro_run_timer_once();
     micro_posix();
     micro_signals();
+    micro_programs();
     printf("micro: done\n");
     fflush(stdout);
     for (;;)
