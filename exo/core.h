@@ -20,7 +20,7 @@ struct core {
     uint64_t stack_top;   /*  8: kernel stack */
     uint32_t number;
     volatile uint32_t attention; /* an interrupt came: leave the executor soon */
-    volatile uint32_t timer_fired, nic_fired;
+    volatile uint32_t timer_fired, device_fired;
     struct env *vector_owner; /* whose vector state is in the registers */
     struct env *space;        /* whose page tables are loaded */
     struct list woken;        /* environments with credit, by run_link */
@@ -36,10 +36,11 @@ struct core {
     bool user;                /* current was in user mode when the core was entered */
 };
 
-/* What is known once about the whole machine. */
+/* What there is once in the whole machine. */
 struct machine {
     uint64_t boot_tick, boot_wall; /* a tick, and the seconds since 1970 at it */
     uint64_t frames_total;         /* usable frames when the first program started */
+    struct list readers;           /* CONSOLE_READ operations */
 };
 
 extern struct machine machine;

@@ -115,7 +115,7 @@ void env_deadline(struct env *env, uint64_t now)
 /* Nothing but the caller wants the core, and its earliest timer is not before what the clock is set to. */
 static bool straight_back(const struct core *core, const struct env *env)
 {
-    return !core->attention && !core->nic_fired && list_empty(&core->woken) &&
+    return !core->attention && !core->device_fired && list_empty(&core->woken) &&
            (!env->timers || env->timers->result[0] >= core->armed);
 }
 

@@ -29,7 +29,7 @@ struct handle {
     uint8_t kind; /* enum op_kind: K_ENV and the kinds behind it; 0 is empty */
     uint8_t zero;
     uint16_t generation; /* of this place in the table */
-    uint32_t frame;      /* of the object */
+    uint32_t frame;      /* of the object; K_CONSOLE: whether it reads, too */
     uint64_t object_generation;
     char label[16];      /* K_CONSOLE */
 };
@@ -100,6 +100,7 @@ static inline uint32_t slots_frames(const struct frame *frame) { return frame->w
 static inline unsigned slots_class(const struct frame *frame) { return frame->writable >> 8; }
 
 /* Handles: the object, or NULL. */
+#define CONSOLE_READS ((frame_t){1})
 struct handle *handle_find(struct env *env, number_t handle, enum op_kind kind);
 struct env *handle_env(struct env *caller, number_t handle, bool allow_self);
 /* A free place: its handle number, or 0 when the table is full. */

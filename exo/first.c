@@ -99,7 +99,7 @@ static void map_rings(struct env *env)
 static void grant_handles(struct env *env, bool nic)
 {
     ASSERT(handle_add(env, K_MACHINE, (frame_t){0}) == EXO_BOOT_MACHINE);
-    ASSERT(handle_add(env, K_CONSOLE, (frame_t){0}) == EXO_BOOT_CONSOLE);
+    ASSERT(handle_add(env, K_CONSOLE, CONSOLE_READS) == EXO_BOOT_CONSOLE);
     memcpy(handle_find(env, number_of(EXO_BOOT_CONSOLE), K_CONSOLE)->label, "init", 4);
     if (nic)
         ASSERT(handle_add(env, K_QUEUE, nic_root()) == EXO_BOOT_NIC);

@@ -43,7 +43,7 @@
         .arg = {K_##a, K_##b, K_##c, K_##d, K_##e},                                                \
         .result = {K_##r0, K_##r1, K_##r2, K_##r3},                                                \
         .waits = number == EXO_TIMER || number == EXO_ENV_WAIT || number == EXO_NET_RX ||          \
-                 number == EXO_RECLAIM_WAIT || number == EXO_RECV,                                 \
+                 number == EXO_RECLAIM_WAIT || number == EXO_RECV || number == EXO_CONSOLE_READ,   \
         .more = number == EXO_NET_TX,                                                              \
         .price = number == EXO_ALLOC ? 0 : -1,                                                     \
     },

@@ -12,6 +12,8 @@ EXO_OPS(EXO_X)
 
 /* Ended between steps: what ALLOC took and did not hand over yet goes back. */
 void op_alloc_cancel(struct plan *plan, struct op *op);
+/* What was typed goes to who waits for it; called when a device wants to be looked at. */
+void console_poll(void);
 /* The child goes on with what it has left. */
 void op_reclaim_cancel(struct plan *plan, struct op *op);
 /* Cancelled while parked, a SEND gives the message's frames back; a RECV that was woken passes that on. */

@@ -200,6 +200,33 @@ int op_console_write(struct plan *plan, struct op *op)
     return op->result[0] == buffer.length ? 0 : OP_AGAIN;
 }
 
+int op_console_read(struct plan *plan, struct op *op)
+{
+    struct handle *console = handle_find(plan->env, op_handle(op), K_CONSOLE);
+    uint8_t byte;
+    if (!console || console->frame != CONSOLE_READS.number)
+        return -EXO_E_HANDLE;
+    if (list_empty(&machine.readers) && serial_read(&byte)) {
+        op->result[0] = byte;
+        return 0;
+    }
+    op_park(op, &machine.readers);
+    serial_listen();
+    return OP_PARK;
+}
+
+void console_poll(void)
+{
+    uint8_t byte;
+    while (!list_empty(&machine.readers) && serial_read(&byte)) {
+        struct op *op = op_unpark(&machine.readers);
+        op->result[0] = byte;
+        op_end(op, 0);
+    }
+    if (!list_empty(&machine.readers))
+        serial_listen();
+}
+
 int op_power(struct plan *plan, struct op *op)
 {
     if (!handle_find(plan->env, op_handle(op), K_MACHINE))

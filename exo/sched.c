@@ -8,9 +8,10 @@
 #include "arch/arch.h"
 #include "core.h"
 #include "net/nic.h"
+#include "ops.h"
 
 struct core cores[1];
-struct machine machine;
+struct machine machine = {.readers = {.head = {&machine.readers.head, &machine.readers.head}}};
 
 #define TIMER_BUDGET 16u /* timers ended for one environment at a time */
 
@@ -240,10 +241,11 @@ noreturn void core_leave(struct core *core)
         uint64_t now = clock_now();
         charge(core, now);
         core->attention = 0;
-        if (core->nic_fired) {
-            core->nic_fired = 0;
+        if (core->device_fired) {
+            core->device_fired = 0;
+            console_poll();
             if (nic_poll())
-                core->nic_fired = 1;
+                core->device_fired = 1;
             core->charged_at = clock_now(); /* it charged its time to whom the packets were for */
         }
         turn_slot(core, now);

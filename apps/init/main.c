@@ -21,13 +21,13 @@
 #include "table.h"
 
 #define OWN_RESERVE 256u /* frames that init keeps for itself: tables, plan slots, reports */
-
-
-#define WATCH_CELLS 3u   /* of child_watch()'s plan; child_reclaim()'s has 2 */
+#define WATCH_CELLS 3u   /* of child_watch()'s plan; child_reclaim()'s has 2, key_watch()'s 1 */
 
 static struct manifest manifest;
 static struct child children[MANIFEST_PROGRAMS];
 static struct wait_queue someone_ended;
+static struct plan_run key;
+static struct plan_result typed;
 
 /* A file of the archive, where it lies; gives up if it is not there. */
 static const void *file_view(const char *path, const char *what, size_t *size)
@@ -66,6 +66,27 @@ static void child_ended(struct plan_run *run)
 {
     (void)run;
     thread_wake(&someone_ended, 1);
+}
+
+/* One key after the other; 't' shows the table. */
+static void key_watch(void)
+{
+    struct plan_buffer buffer;
+    struct plan *plan = plan_begin(&buffer);
+    plan->results = &typed;
+    plan_console_read(plan, handle_number(EXO_BOOT_CONSOLE));
+    key.wake = child_ended;
+    plan_run_start(plan, &key);
+}
+
+static void key_look(void)
+{
+    key.ended = false;
+    if (plan_run_error(&key))
+        return; /* nothing can be typed here */
+    if (typed.value == 't')
+        table_say(children, manifest.count);
+    key_watch();
 }
 
 /* Asks to be told how it stops. The last of the three words fits no completion, so a NOP carries it. */
@@ -199,6 +220,8 @@ static struct child *child_next(void)
             table_say(children, manifest.count);
             shown = clock_deadline(manifest.table_ms * 1000000ull);
         }
+        if (key.ended)
+            key_look();
         for (unsigned i = 0; i < manifest.count; i++) {
             if (reclaim_ended(&children[i]))
                 reclaim_say(&children[i]);
@@ -206,7 +229,7 @@ static struct child *child_next(void)
                 return &children[i];
         }
         libos_enter();
-        bool any = false;
+        bool any = key.ended;
         for (unsigned i = 0; i < manifest.count; i++)
             any |= (!children[i].ended && children[i].wait.ended) || reclaim_ended(&children[i]);
         if (!any)
@@ -235,12 +258,13 @@ int main(void)
     unsigned failed = 0;
     manifest_read();
     /* One ENV_WAIT a program, which lasts as long as the program does. */
-    unsigned plans = manifest.count;
+    unsigned plans = manifest.count + 1;
     for (unsigned i = 0; i < manifest.count; i++)
         plans += manifest.program[i].reclaim != 0;
     if (plan_slots_add(WATCH_CELLS, plans))
         give_up("no memory for plan slots");
     programs_start();
+    key_watch();
     while (!all_done())
         child_finish(child_next());
     rest_end();

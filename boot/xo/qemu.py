@@ -128,7 +128,7 @@ class Guest:
         try:
             # A group of its own: Ctrl-C at the terminal is for us to translate.
             self.process = subprocess.Popen(
-                self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._errors,
+                self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors,
                 pass_fds=[theirs.fileno(), *machine.files], preexec_fn=_die_with_parent, start_new_session=True)
         except FileNotFoundError:
             raise Problem(f"{self.command[0]} is not installed", "./xo doctor") from None
@@ -160,6 +160,14 @@ class Guest:
             self._changed.notify_all()
         if self._on_line:
             self._on_line(text)
+
+    def type(self, text):
+        """Keys on its console. Nothing happens when it has ended."""
+        try:
+            self.process.stdin.write(text)
+            self.process.stdin.flush()
+        except OSError:
+            pass
 
     def wait_line(self, pattern, timeout=10, start=0):
         """The first line from `start` on that matches; None when time or console end first."""
@@ -246,6 +254,10 @@ class Guest:
                 self.process.kill()
                 self.process.wait()
         self._reader.join(2)
+        try:
+            self.process.stdin.close()
+        except OSError:
+            pass  # with something left that nobody will read
         self._monitor_socket.close()
         if self._log:
             self._log.close()

@@ -4,6 +4,7 @@
 Exit status: 0 when the guest ended well, or when the person ended a guest that
 was running well; anything else is a failure and the last line says which."""
 
+import os
 import queue
 import re
 import signal
@@ -99,6 +100,15 @@ class Session:
             say(green(f"{name} is ready: {what}", sys.stderr))
 
 
+def _keys(guest):
+    """What the person types, a line at a time, goes to the guest's console."""
+    try:
+        while typed := os.read(0, 4096):
+            guest.type(typed)
+    except OSError:
+        pass  # no longer this terminal's foreground
+
+
 def _watch(guest, events):
     guest.wait()
     events.put(("ended",))
@@ -133,6 +143,9 @@ def supervise(machine, session, timeout=None, log=None):
     try:
         with Guest(machine, on_line=session.line, log=log, keep=False) as guest:
             threading.Thread(target=_watch, args=(guest, events), daemon=True).start()
+            if os.isatty(0):
+                signal.signal(signal.SIGTTIN, signal.SIG_IGN)
+                threading.Thread(target=_keys, args=(guest,), daemon=True).start()
             timer = threading.Timer(timeout, events.put, [("stop", "timeout")]) if timeout else None
             if timer:
                 timer.daemon = True
@@ -177,6 +190,7 @@ def run_command(arguments):
     name = Path(path).stem
     machine = Machine(**machine_prepare(manifest, folder, arguments.boot, name),
                       **machine_options(arguments))
+    keys = ", t and Enter show who has what" if os.isatty(0) else ""
     how = "GRUB" if arguments.boot == "grub" else "PVH"
-    say(f"booting {shown(path)} through {how} under {machine.accel.upper()}; Ctrl-C ends it")
+    say(f"booting {shown(path)} through {how} under {machine.accel.upper()}; Ctrl-C ends it{keys}")
     return supervise(machine, Session(manifest, arguments), arguments.timeout)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The local APIC: end of interrupt, and the one-shot timer, by TSC deadline
- * where the processor has it and by the APIC's own counter elsewhere. The old
- * interrupt controllers are silenced (Intel SDM vol. 3, chapter 10).
+ * where the processor has it and by the APIC's own counter elsewhere. Of the old
+ * interrupt controllers one line is left, the serial port's (Intel SDM vol. 3, chapter 10).
  */
 #include "internal.h"
 #include "x86.h"
@@ -24,6 +24,7 @@
 
 #define LVT_MASKED (1u << 16)
 #define LVT_NMI (4u << 8)
+#define LVT_EXTINT (7u << 8)
 #define LVT_DEADLINE (2u << 17)
 #define DIVIDE_BY_1 0xbu
 #define DIVIDE_BY_16 0x3u
@@ -53,17 +54,17 @@ void apic_eoi(void) { apic_write(REG_EOI, 0); }
 
 uint32_t apic_id(void) { return registers ? apic_read(REG_ID) >> 24 : apic_read(REG_ID); }
 
-/* Both 8259s: moved away from the exceptions' vectors, then masked. What they
- * still send (spurious 7 and 15) lands on vectors without a handler. */
+/* Both 8259s: moved away from the exceptions' vectors, ending interrupts by themselves, and masked but for the
+ * serial port's line. What they still send (spurious 7 and 15) lands on vectors without a handler. */
 static void pic_silence(void)
 {
-    static const uint8_t words[2][4] = {{0x11, 0x20, 4, 1}, {0x11, 0x28, 2, 1}};
+    static const uint8_t words[2][4] = {{0x11, 0x20, 4, 3}, {0x11, 0x28, 2, 3}};
     for (unsigned i = 0; i < 2; i++) {
         uint16_t port = i ? 0xa0 : 0x20;
         port_write8(port, words[i][0]);
         for (unsigned word = 1; word < 4; word++)
             port_write8((uint16_t)(port + 1), words[i][word]);
-        port_write8((uint16_t)(port + 1), 0xff);
+        port_write8((uint16_t)(port + 1), i ? 0xff : 0xef);
     }
 }
 
@@ -82,7 +83,7 @@ void apic_init(void)
     unsigned entries = (apic_read(REG_VERSION) >> 16 & 0xff) + 1;
     apic_write(REG_TPR, 0);
     apic_write(REG_TIMER, LVT_MASKED);
-    apic_write(REG_LINT0, LVT_MASKED);
+    apic_write(REG_LINT0, LVT_EXTINT);
     apic_write(REG_LINT1, LVT_NMI);
     apic_write(REG_ERROR, LVT_MASKED);
     if (entries > 4)

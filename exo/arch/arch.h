@@ -92,6 +92,7 @@ void arch_vector_init(void *state);
 
 /* ---- interrupts, time ------------------------------------------------------ */
 
+#define VECTOR_SERIAL 0x24u /* line 4 of the old interrupt controller, the only one that is let through */
 #define VECTOR_TIMER 0x40u
 #define VECTOR_NIC 0x41u
 #define VECTOR_SPURIOUS 0xffu
@@ -129,6 +130,9 @@ bool pci_enable_msix(const struct pci_device *device, unsigned entry, unsigned v
 /* ---- console, end of the machine ------------------------------------------- */
 
 void serial_write(const char *text, size_t length);
+bool serial_read(uint8_t *byte); /* false: nothing was typed */
+/* The next byte, or one that is there, sets core->device_fired and core->attention, once. */
+void serial_listen(void);
 noreturn void machine_exit(unsigned value); /* isa-debug-exit 0xf4, then halts */
 
 /* printf subset (%s %c %d %u %x %lx %lu %llx %p %zu, width and 0 flag) on the console. */

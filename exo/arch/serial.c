@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The first serial port (16550 at 3F8h), written by polling with a bound, and the
- * end of the machine. A port that is missing or stuck costs output, never time.
+ * The first serial port (16550 at 3F8h), written by polling with a bound and read when it
+ * interrupts, and the end of the machine. A port that is missing or stuck costs output, never time.
  */
 #include "internal.h"
 #include "x86.h"
@@ -15,6 +15,7 @@
 #define STATUS (COM1 + 5)
 #define SCRATCH (COM1 + 7)
 
+#define STATUS_DATA 0x01u
 #define STATUS_ROOM 0x20u
 #define STATUS_EMPTY 0x40u
 #define FIFO_BYTES 16u
@@ -24,6 +25,28 @@
 
 static bool present;
 static bool stuck; /* was not ready in time: nobody waits again until it is */
+
+static void on_interrupt(void *unused)
+{
+    (void)unused;
+    port_write8(INTERRUPTS, 0);
+    core_this()->device_fired = 1;
+    core_this()->attention = 1;
+}
+
+bool serial_read(uint8_t *byte)
+{
+    if (!present || !(port_read8(STATUS) & STATUS_DATA))
+        return false;
+    *byte = port_read8(DATA);
+    return true;
+}
+
+void serial_listen(void)
+{
+    if (present)
+        port_write8(INTERRUPTS, 1);
+}
 
 void serial_init(void)
 {
@@ -37,7 +60,8 @@ void serial_init(void)
     port_write8(INTERRUPTS, 0);
     port_write8(LINE, 3); /* 8 bits, no parity */
     port_write8(FIFO, 7); /* on and emptied */
-    port_write8(MODEM, 3);
+    port_write8(MODEM, 11); /* ready, and its interrupt connected */
+    interrupt_register(VECTOR_SERIAL, on_interrupt, NULL);
 }
 
 static bool serial_wait(uint8_t bits)

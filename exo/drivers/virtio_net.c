@@ -178,7 +178,7 @@ static void net_tx_kick(void) { kick(RING_TX); }
 static void on_interrupt(void *unused)
 {
     (void)unused;
-    core_this()->nic_fired = 1;
+    core_this()->device_fired = 1;
     core_this()->attention = 1;
 }
 

@@ -225,16 +225,16 @@ bool nic_poll(void)
 
 void nic_attend(void)
 {
-    core_this()->nic_fired = 1;
+    core_this()->device_fired = 1;
 }
 
 bool nic_idle(void)
 {
     if (!driver)
-        return true;
+        return !core_this()->device_fired;
     driver->tx_kick();
     if (driver->failed() ? failure_told : !interrupts_on())
-        return !core_this()->nic_fired;
+        return !core_this()->device_fired;
     nic_attend();
     return false;
 }

@@ -64,13 +64,13 @@ bool nic_init(uint64_t (*take_frames)(unsigned count));
 frame_t nic_root(void);
 
 /* Bounded work for what the device has done: delivers up to a budget of packets, ends sent
- * operations, ends what waits on queues that are gone. Called when nic_fired and at the end of crossings
+ * operations, ends what waits on queues that are gone. Called when device_fired and at the end of crossings
  * that touched a queue. Time spent for an environment is charged to it. Returns true if there is more
  * to do: call again soon. */
 bool nic_poll(void);
 /* The doorbell for everything queued in this crossing. */
 void nic_flush(void);
-/* Before the core idles: interrupts are on; false if something came (nic_fired is set: poll again). */
+/* Before the core idles: interrupts are on; false if something came (device_fired is set: poll again). */
 bool nic_idle(void);
 /* There is something to do for the next nic_poll(). */
 void nic_attend(void);

@@ -22,7 +22,7 @@ static bool is(const char *kind, const char *name) { return !strcmp(kind, name);
 static bool waits(uint8_t code)
 {
     return code == EXO_TIMER || code == EXO_ENV_WAIT || code == EXO_NET_RX || code == EXO_RECLAIM_WAIT ||
-           code == EXO_RECV;
+           code == EXO_RECV || code == EXO_CONSOLE_READ;
 }
 
 static bool takes_more(uint8_t code) { return code == EXO_NET_TX; }

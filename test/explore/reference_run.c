@@ -148,6 +148,7 @@ static enum outcome behave(struct ref *ref, struct ref_plan *plan, struct ref_op
     case EXO_RECLAIM: return reclaim(ref, plan, op);
     case EXO_ENV_WAIT:
     case EXO_RECLAIM_WAIT:
+    case EXO_CONSOLE_READ:
     case EXO_SEND:
     case EXO_RECV:
     case EXO_NET_RX: return park(ref, op, REF_EVENT);

@@ -199,6 +199,7 @@ static int run(struct plan *plan, struct op *op)
     case EXO_ENV_KILL: return run_kill();
     case EXO_ENV_WAIT:
     case EXO_RECLAIM_WAIT:
+    case EXO_CONSOLE_READ:
     case EXO_SEND:
     case EXO_RECV:
     case EXO_NET_RX: return park(op);

@@ -5,7 +5,7 @@
  * structure at a fixed address, so that a state can be put aside and taken back by copying it.
  *
  * What the pretended operations do: NOP gives its argument; FREE fails if the number is odd; ALLOC takes 16
- * frames a step; TIMER and CANCEL are as they are; ENV_WAIT, RECLAIM_WAIT, NET_RX, SEND and RECV park until world_event(), RECLAIM does until then or its deadline; NET_TX
+ * frames a step; TIMER and CANCEL are as they are; ENV_WAIT, RECLAIM_WAIT, CONSOLE_READ, NET_RX, SEND and RECV park until world_event(), RECLAIM does until then or its deadline; NET_TX
  * goes to a device, which keeps it when it is cancelled, and waits for room there before if bit 0 of arg[2] is set;
  * ENV_KILL ends whatever parked first of all that wait for an event, or wakes it if it waits for room;
  * all others end well at once.

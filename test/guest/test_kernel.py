@@ -77,6 +77,20 @@ def test_panic(t, case):
 
 
 @limit(30)
+@cases("idle", "busy")
+def test_key(t, case):
+    """A key on the console: the table of resources, each time, and nothing for other keys."""
+    guest = _running(t, IDLE if case == "idle" else BUSY)
+    name = "sleeper" if case == "idle" else "spinner"
+    for keys in (b"t", b"\r\nxt"):
+        start = len(guest.lines)
+        guest.type(keys)
+        t.check(guest.wait_line(rf"^init: +{name} +(runs|waits) +\d+/512 ", 10, start), f"no table after {keys}")
+    time.sleep(0.3)
+    t.equal(sum("frames/limit" in line for line in guest.lines), 2, "tables")
+
+
+@limit(30)
 def test_one_way_in(t):
     """A program has a single SYSCALL instruction: a call of the C library is a call."""
     for name in ("posix", "libc-misc", "kernel-net"):

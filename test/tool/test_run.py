@@ -3,6 +3,7 @@
 its exit status says."""
 
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -17,7 +18,7 @@ from xo.testing import cases, limit
 class Run:
     """A running ./xo run, its output in a file."""
 
-    def __init__(self, t, *words, ignore=()):
+    def __init__(self, t, *words, ignore=(), stdin=subprocess.DEVNULL):
         def prepare():
             for number in ignore:
                 signal.signal(number, signal.SIG_IGN)
@@ -25,7 +26,7 @@ class Run:
         self.path = t.work / f"output-{time.monotonic_ns()}"
         with open(self.path, "wb") as out:
             self.process = subprocess.Popen(
-                [str(ROOT / "xo"), "run", *words], stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                [str(ROOT / "xo"), "run", *words], stdin=stdin, stdout=out, stderr=out,
                 preexec_fn=prepare, env=dict(os.environ, XO_BUILD=str(t.folder)))
 
     def output(self):
@@ -204,6 +205,23 @@ def test_table(t):
     t.match(done.stdout, r"init: +program +state +frames/limit +owned +frozen ")
     t.match(done.stdout, r"init: +init +runs +\d+/\d+ ")
     t.match(done.stdout, r"init: +consumer +(runs|waits) +\d+/512 .* 1 +8 +\d+ ")  # one channel, eight places of one frame
+
+
+@limit(60)
+def test_key(t):
+    """What a person types at a terminal arrives; Ctrl-C there ends the guest."""
+    ours, theirs = pty.openpty()
+    run = Run(t, "httpd", stdin=theirs)
+    try:
+        run.wait_for("^httpd: ready|init: running")
+        os.write(ours, b"t\n")
+        run.wait_for(r"^init: +httpd +(runs|waits) ")
+    finally:
+        run.process.send_signal(signal.SIGINT)
+        status = run.process.wait(10)
+        os.close(ours)
+        os.close(theirs)
+    t.equal(status, 0, run.output())
 
 
 @limit(60)

@@ -105,6 +105,16 @@ void arch_interrupt_window(void)
         core_this()->attention = 1;
 }
 
+const char *host_typed = "";
+
+bool serial_read(uint8_t *byte)
+{
+    *byte = (uint8_t)*host_typed;
+    return *byte ? host_typed++ : false;
+}
+
+void serial_listen(void) { }
+
 void serial_write(const char *text, size_t length)
 {
     strncat(host_console, text, length);
@@ -166,6 +176,7 @@ static struct env *start(bool nic)
     host_flushed = UINT64_MAX;
     flush_init();
     host_console[0] = 0;
+    host_typed = "";
     host_now = 1000000;
     host_attention = 0;
     host_pinned = 0;

@@ -53,6 +53,8 @@ extern uint32_t host_pinned;      /* a frame with a pin of the test's own; 0: no
 extern uint64_t host_step;        /* how much later it is at every look at the clock */
 extern char host_console[4096];   /* what was written there */
 
+extern const char *host_typed;    /* what will be typed there */
+
 /* Everything that must hold between any two crossings, each frame's pins among it; aborts with a message. */
 void host_check(void);
 

@@ -82,6 +82,7 @@ static void write_one(unsigned code)
     case EXO_QUEUE_INFO: plan_queue_info(plan, handle); break;
     case EXO_NET_RX: plan_net_rx(plan, handle, 8); break;
     case EXO_NET_TX: plan_net_tx(plan, 77, buffers, 3, 7); break;
+    case EXO_CONSOLE_READ: plan_console_read(plan, handle); break;
     case EXO_POWER: plan_power(plan, handle, 0x10); break;
     case EXO_RECLAIM: plan_reclaim(plan, handle, 5, tick_number(9)); break;
     case EXO_RECLAIM_WAIT: plan_reclaim_wait(plan); break;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "../../exo/net/queue.h"
+#include "../../exo/ops.h"
 #include "host_kernel.h"
 
 static struct env *env;
@@ -340,6 +341,64 @@ START_TEST(console_writes_no_control_character)
 }
 END_TEST
 
+static void read_key(uint64_t tag)
+{
+    host_plan(env, EXO_PLAN_QUIET);
+    struct exo_op *op = host_op(env, EXO_CONSOLE_READ);
+    op->handle = EXO_BOOT_CONSOLE, op->tag = tag;
+    (void)host_enter(env);
+}
+
+static void key_is(uint64_t tag, int status, uint64_t byte)
+{
+    const struct exo_completion *completion = host_completion(env);
+    ck_assert_ptr_nonnull(completion);
+    ck_assert_uint_eq(completion->tag, tag);
+    ck_assert_int_eq(completion->status, status);
+    ck_assert_uint_eq(completion->result, byte);
+}
+
+/* First come, first served; nothing is taken for who was cancelled, and what nobody waits for stays in the port. */
+START_TEST(keys_in_turn)
+{
+    host_typed = "ab";
+    read_key(1);
+    key_is(1, 0, 'a');
+    host_typed = "";
+    for (uint64_t tag = 2; tag < 5; tag++)
+        read_key(tag);
+    ck_assert_ptr_null(host_completion(env));
+    console_poll();
+    ck_assert_ptr_null(host_completion(env));
+    host_typed = "xyz";
+    console_poll();
+    host_continue(env);
+    for (uint64_t tag = 2; tag < 5; tag++)
+        key_is(tag, 0, (uint64_t)'x' + tag - 2);
+}
+END_TEST
+
+/* A handle to write with, copies of it included, reads nothing. */
+START_TEST(keys_are_not_granted)
+{
+    uint32_t handle;
+    struct env *child = host_child(env, 40, 1, 4, &handle);
+    host_plan(env, 0);
+    struct exo_op *op = host_op(env, EXO_CONSOLE_GRANT);
+    op->handle = handle, op->arg[0] = EXO_BOOT_CONSOLE, op->arg[1] = 'c';
+    (void)host_enter(env);
+    const struct exo_completion *completion = host_completion(env);
+    ck_assert_int_eq(completion->status, 0);
+    host_typed = "secret";
+    host_plan(child, EXO_PLAN_QUIET);
+    op = host_op(child, EXO_CONSOLE_READ);
+    op->handle = (uint32_t)completion->result;
+    (void)host_enter(child);
+    ck_assert_int_eq(host_completion(child)->status, -EXO_E_HANDLE);
+    ck_assert_str_eq(host_typed, "secret");
+}
+END_TEST
+
 /* ---- time ------------------------------------------------------------------------------------- */
 
 /* Two children that run and never wait; the second owns every slot but the first. */
@@ -475,6 +534,8 @@ int main(void)
     tcase_add_test(tests, writable_mappings_do_not_wrap);
     tcase_add_test(tests, period_by_reference);
     tcase_add_test(tests, console_writes_no_control_character);
+    tcase_add_test(tests, keys_in_turn);
+    tcase_add_test(tests, keys_are_not_granted);
     tcase_add_test(tests, yield_behind_the_end);
     tcase_add_test(tests, credit_is_a_limit);
     tcase_add_test(tests, timers_in_their_owners_time);

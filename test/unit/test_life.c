@@ -48,7 +48,7 @@ int __wrap_frame_pin(struct env *env, frame_t frame)
 /* ---- a world: the first program, its child with something of everything, and the child's children --------- */
 
 static struct env *env, *child;
-static uint32_t handle, kid, bare, queue, console, sender, receiver;
+static uint32_t handle, kid, bare, queue, console, reader, sender, receiver;
 static uint64_t loose, wide;
 static bool forced; /* RECLAIM begins with its deadline past */
 
@@ -145,6 +145,7 @@ static void child_make(void)
     queue = copy_to((uint32_t)wide);
     console = (uint32_t)get(env, (struct exo_op){.code = EXO_CONSOLE_GRANT, .handle = handle,
                                                  .arg = {EXO_BOOT_CONSOLE, 'a', 0}});
+    reader = copy_to(EXO_BOOT_CONSOLE);
     uint64_t ends[2] = {0};
     struct exo_op cell = {.code = EXO_CHANNEL_CREATE, .handle = handle, .arg = {alloc(child, 1), 1, 1}};
     ck_assert_int_eq(run(env, cell, ends), 0);
@@ -176,6 +177,7 @@ static struct exo_op cell_of(uint8_t code)
     case EXO_CANCEL: return (struct exo_op){.arg = {0, any}};
     case EXO_YIELD: return (struct exo_op){.handle = kid};
     case EXO_CONSOLE_WRITE: return (struct exo_op){.handle = console, .arg = {EXO_BUF(loose, 0, 1024)}};
+    case EXO_CONSOLE_READ: return (struct exo_op){.handle = reader};
     case EXO_CONSOLE_GRANT: return (struct exo_op){.handle = kid, .arg = {console, 'b', 0}};
     case EXO_ENV_CREATE: return (struct exo_op){.arg = {loose, 5, 0}};
     case EXO_ENV_RINGS: return (struct exo_op){.handle = bare, .arg = {loose, loose, 1, loose, 1}};
@@ -295,7 +297,7 @@ END_TEST
 START_TEST(these_wait)
 {
     static const uint8_t waiting[] = {EXO_TIMER, EXO_ENV_WAIT, EXO_NET_RX, EXO_NET_TX, EXO_RECLAIM_WAIT,
-                                      EXO_SEND, EXO_RECV, EXO_RECLAIM};
+                                      EXO_SEND, EXO_RECV, EXO_RECLAIM, EXO_CONSOLE_READ};
     world();
     for (unsigned i = 0; i < sizeof waiting; i++) {
         child_make();

@@ -666,7 +666,7 @@ START_TEST(test_device_fails)
     ck_assert_uint_eq(table[MINE + 2].pins + table[MINE + 3].pins, 0);
     ck_assert_int_eq(run(tx), -EXO_E_DEVICE);
     ck_assert_int_eq(run(rx), -EXO_E_DEVICE);
-    cores[0].nic_fired = 0;
+    cores[0].device_fired = 0;
     ck_assert(nic_idle());
 }
 END_TEST

@@ -479,7 +479,7 @@ static void device(void)
         host_nic_receive(packet, 14 + below(186));
     if (one_in(2)) {
         host_nic_done += below(3);
-        core_this()->nic_fired = 1;
+        core_this()->device_fired = 1;
     }
 }
 

@@ -206,6 +206,7 @@ struct exo_completion {
     X(35, POWER, power, MACHINE, SMALL, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO)          \
     X(36, RECLAIM_WAIT, reclaim_wait, NONE, ZERO, ZERO, ZERO, ZERO, ZERO, WORD, TICK, ZERO, ZERO) \
     X(37, ENV_INFO, env_info, ENV, SMALL, BUF, ZERO, ZERO, ZERO, WORD, ZERO, ZERO, ZERO)         \
+    X(38, CONSOLE_READ, console_read, CONSOLE, ZERO, ZERO, ZERO, ZERO, ZERO, WORD, ZERO, ZERO, ZERO) \
     X(40, SEND, send, SENDER, BUF, WORD, WORD, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO)               \
     X(41, RECV, recv, RECEIVER, ADDR, ZERO, ZERO, ZERO, ZERO, BUF, WORD, WORD, FRAME)            \
     X(42, CHANNEL_CREATE, channel_create, ENV, FRAME, SMALL, SMALL, ZERO, ZERO, HANDLE, HANDLE, ZERO, ZERO) \
@@ -279,7 +280,9 @@ enum exo_code {
  * CONSOLE_WRITE(console; buffer)  Writes up to 1024 bytes as lines, each behind the
  *   handle's label. Result: bytes written. RANGE.
  * CONSOLE_GRANT(child; console, label, label)  A console handle for the child with a label of
- *   up to 16 characters (lower-case letters, digits, '-'; NUL padded). Result: the child's handle. FULL, RANGE.
+ *   up to 16 characters (lower-case letters, digits, '-'; NUL padded), to write with. Result: the child's handle. FULL, RANGE.
+ * CONSOLE_READ(console)        Parks until somebody types. Result: the byte. Whoever waits first gets the first one. The kernel
+ *   keeps none: behind the serial port's own buffer (16 bytes) they are lost. HANDLE for handles that CONSOLE_GRANT made.
  *
  * ENV_CREATE(frame, quota, places)  Makes a child from EXO_ENV_FRAMES consecutive owned, unmapped
  *   frames; `quota` frames of the caller's limit move to it, those included,

@@ -255,6 +255,13 @@ static inline struct length_ref plan_console_write(struct plan *plan, struct han
     return (struct length_ref){ plan_result_of(plan, 0) };
 }
 
+/* The next byte that is typed, if the handle may read. */
+static inline struct word_ref plan_console_read(struct plan *plan, struct handle_ref console)
+{
+    plan_handle(plan, plan_op(plan, EXO_CONSOLE_READ), console);
+    return (struct word_ref){ plan_result_of(plan, 0) };
+}
+
 /* The label's 16 characters as two words. */
 static inline struct handle_ref plan_console_grant(struct plan *plan, struct handle_ref child,
                                                    struct handle_ref console, const uint64_t label[2])

@@ -57,6 +57,7 @@ BASE(net_rx,         WAITS, world.queue,   EXO_BUF(world.run, 0, 2000))
 BASE(net_tx,         OK,    world.queue,   EXO_BUF(world.buffer, 0, 60))
 BASE(power,          -EXO_E_HANDLE, 1,     0) /* the machine is init's */
 BASE(reclaim_wait,   WAITS, 0,             0)
+BASE(console_read,   -EXO_E_HANDLE, world.console, 0) /* reading is init's */
 BASE(env_info,       OK,    0,             0, EXO_BUF(world.buffer + 1, 3000, sizeof(struct exo_account)))
 BASE(send,           OK,    world.sender,  EXO_BUF(world.run, 0, 100), 3, 4)
 BASE(recv,           OK,    world.receiver, AT_FREE)

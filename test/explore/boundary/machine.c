@@ -48,6 +48,8 @@ void arch_interrupt_window(void)
         core_this()->attention = 1;
 }
 
+bool serial_read(uint8_t *byte) { return (void)byte, false; }
+void serial_listen(void) { }
 void serial_write(const char *text, size_t length) { (void)text, (void)length; }
 void console_printf(const char *format, ...) { (void)format; }
 noreturn void machine_exit(unsigned value) { violated("the machine ends with %#x", value); }

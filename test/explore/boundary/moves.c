@@ -358,7 +358,7 @@ static void normal(const struct round *round)
             block_remove(role);
     }
     core->current = core->space = NULL;
-    core->attention = core->nic_fired = 0;
+    core->attention = core->device_fired = 0;
     machine_look = 0;
     if (round->limits.nic) {
         struct queue *queue = queue_at(nic_root());
