@@ -116,6 +116,12 @@ def micro():
     return host.made("linux-micro", sources, ["-static", "-pthread"])
 
 
+def _nothing():
+    """What the program of `micro` executes: as small as it can be."""
+    return host.made("linux-nothing", [host.SOURCE / "guest" / "nothing.c"],
+                     ["-static", "-nostdlib", "-Wl,-z,noseparate-code", "-Wl,--build-id=none"])
+
+
 def _own(name):
     """A program of ours, for Linux."""
     return micro() if name == "micro" else host.made(f"linux-{name}", [host.SOURCE / "guest" / f"{name}.c"], ["-static"])
@@ -133,6 +139,7 @@ def _initramfs(tree, folder, servers):
              ("lib64/ld-linux-x86-64.so.2", (tree / "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2").resolve(), 0o755)]
     files += [(name, path, 0o755) for name, path in programs.items()]
     files += [(name, _own(name), 0o755) for name in servers if name in ("echo", "stream", "micro")]
+    files += [("nothing", _nothing(), 0o755)] if "micro" in servers else []
     files += [(f"lib/x86_64-linux-gnu/{name}", path, 0o755)
               for name, path in sorted(_libraries(tree, programs.values()).items())]
     files += [(name, path, 0o644) for name, path in modules]

@@ -40,12 +40,21 @@ NAMES = {
     "message_call_words": "the same, SEND and RECV in one plan",
     "message_standing": "the same, answered by a standing plan",
     "message_page": "message to a program and back, a page",
+    "program_run": "program made, runs, exits, removed",
+    "program_kill": "program made, started, killed",
+    "reclaim_given": "1,000 frames taken back, given",
+    "reclaim_forced": "1,000 frames taken back by force",
 }
 # What the nearest thing on Linux is, where the name does not say it.
 NEAREST = {"enter_nothing": "getppid()", "timer_once": "timerfd_settime() and read()",
            "plan_16_maps": "16 mmap() of pages of a memfd, MAP_POPULATE", "plan_": "linked NOPs by io_uring",
            "message_words": "24 bytes through a pipe to another process, and back through a second one",
            "message_page": "4,096 bytes through the same pipes: copied four times",
+           "program_run": "vfork(), execve() of a static program of nine instructions, waitpid()",
+           "program_kill": "the same, and kill() before waitpid()",
+           "reclaim_given": "a byte through a pipe, MADV_DONTNEED of 1,000 pages, a byte back",
+           "reclaim_forced": "ftruncate() of a memfd that another process has mapped: of its ordinary pages "
+                             "Linux can take none without swap",
            "raw_": "NOPs by io_uring, the ring written before, no completions"}
 ENOUGH = 2      # runs, to see that they are the same
 DONE = r"^(?:micro|programs): (done|failed.*)|^linux: a program ended|^partner: (.*)"

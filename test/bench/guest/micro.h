@@ -19,14 +19,19 @@
         __asm__ volatile("movl %0, %%eax" : : "i"(number) : "eax");                               \
     }
 
-#define MICRO(name, times)                                                                        \
+#define MICRO(name, times) MICRO_WARMED(name, times, MICRO_WARM)
+
+/* One more step, so that numbers may have names. */
+#define MICRO_WARMED(name, times, warm) MICRO_RUN(name, times, warm)
+
+#define MICRO_RUN(name, times, warm)                                                              \
     MICRO_MARK(micro_begin_##name##__##times, __COUNTER__)                                        \
     MICRO_MARK(micro_end_##name##__##times, __COUNTER__)                                          \
     static void micro_run_##name(void)                                                            \
     {                                                                                             \
         void (*volatile call)(void) = name;                                                       \
         void (*function)(void) = call;                                                            \
-        for (int i = 0; i < MICRO_WARM; i++)                                                      \
+        for (int i = 0; i < warm; i++)                                                            \
             function();                                                                           \
         micro_begin_##name##__##times();                                                          \
         for (int i = 0; i < times; i++)                                                           \
@@ -50,7 +55,13 @@ void micro_programs(void);
 /* Fails if that is an error of the kernel's. */
 void micro_check(int error);
 
+/* A chunk of address space with its page tables, in which nothing is mapped. */
+char *micro_chunk(void);
+
 /* Messages to another program, and their answers. */
 void micro_messages(void);
+
+/* Programs made and removed, memory taken back from one. */
+void micro_lives(void);
 
 #endif

@@ -2,9 +2,10 @@
 /* The Linux guest's half of what has to do with other processes, and with pages that are there already. */
 #include "micro.h"
 
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,17 +29,17 @@ static void plan_16_maps(void)
 
 MICRO(plan_16_maps, 20)
 
-static int pages_hold(unsigned count)
+static int pages_hold(size_t bytes)
 {
     int fd = memfd_create("pages", 0);
-    if (fd < 0 || ftruncate(fd, (off_t)count * PAGE) || fallocate(fd, 0, 0, (off_t)count * PAGE))
+    if (fd < 0 || fallocate(fd, 0, 0, (off_t)bytes))
         micro_fail("memfd");
     return fd;
 }
 
 static void maps_run(void)
 {
-    held = pages_hold(MAPS);
+    held = pages_hold(MAPS * PAGE);
     room = mmap(NULL, ROOM * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (room == MAP_FAILED || munmap(room, ROOM * PAGE))
         micro_fail("room");
@@ -100,8 +101,121 @@ static void messages_run(void)
         micro_fail("the partner's end");
 }
 
+/* ---- create and kill ---- */
+
+static pid_t start(char *const words[])
+{
+    pid_t child = vfork();
+    if (child < 0)
+        micro_fail("vfork");
+    if (child == 0) {
+        execve(words[0], words, NULL);
+        _exit(1);
+    }
+    return child;
+}
+
+static void program_run(void)
+{
+    int status;
+    pid_t child = start((char *[]){"/nothing", NULL});
+    if (waitpid(child, &status, 0) != child || !WIFEXITED(status) || WEXITSTATUS(status) != 42)
+        micro_fail("another end of a program");
+}
+
+static void program_kill(void)
+{
+    int status;
+    pid_t child = start((char *[]){"/nothing", "wait", NULL});
+    if (kill(child, SIGKILL) || waitpid(child, &status, 0) != child || !WIFSIGNALED(status))
+        micro_fail("another end of a killed program");
+}
+
+MICRO(program_run, 100)
+MICRO(program_kill, 100)
+
+/* ---- revocation ---- */
+
+#define TAKEN ((size_t)1000 * PAGE)
+#define TIMES 4
+#define WARM 1
+#define MEMORY ((TIMES + WARM) * TAKEN)
+
+static int memory; /* of the one that holds it by agreement only */
+static size_t left;
+
+static void pages_touch(volatile char *at)
+{
+    for (size_t i = 0; i < MEMORY; i += PAGE)
+        at[i] = 1;
+}
+
+/* Answers each byte; if it has pages of its own, it gives a thousand of them back first. */
+static void hold(bool own)
+{
+    char byte = 0;
+    char *at = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE, own ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED, own ? -1 : memory, 0);
+    if (at == MAP_FAILED)
+        _exit(1);
+    madvise(at, MEMORY, MADV_NOHUGEPAGE);
+    pages_touch(at);
+    for (; write(back[1], &byte, 1) == 1 && read(there[0], &byte, 1) == 1; at += TAKEN)
+        if (own)
+            madvise(at, TAKEN, MADV_DONTNEED);
+    _exit(0);
+}
+
+static void answer_take(void)
+{
+    char byte;
+    if (read(back[0], &byte, 1) != 1)
+        micro_fail("no answer from who holds memory");
+}
+
+static void reclaim_given(void)
+{
+    if (write(there[1], "", 1) != 1)
+        micro_fail("nobody holds memory");
+    answer_take();
+}
+
+/* It stays alive, and a touch of what is gone is SIGBUS. */
+static void reclaim_forced(void)
+{
+    left -= TAKEN;
+    if (ftruncate(memory, (off_t)left))
+        micro_fail("ftruncate");
+}
+
+MICRO_WARMED(reclaim_given, TIMES, WARM)
+MICRO_WARMED(reclaim_forced, TIMES, WARM)
+
+static void with_holder(bool own, void (*run)(void))
+{
+    pid_t holder;
+    if (pipe(there) || pipe(back) || (holder = fork()) < 0)
+        micro_fail("pipes to another process");
+    if (holder == 0)
+        hold(own);
+    answer_take(); /* it has touched all */
+    run();
+    kill(holder, SIGKILL);
+    if (waitpid(holder, NULL, 0) != holder)
+        micro_fail("the holder's end");
+}
+
+static void revocation_run(void)
+{
+    with_holder(true, micro_run_reclaim_given);
+    memory = pages_hold(left = MEMORY);
+    with_holder(false, micro_run_reclaim_forced);
+}
+
 void micro_programs(void)
 {
     maps_run();
     messages_run();
+    micro_run_program_run();
+    micro_run_program_kill();
+    revocation_run();
 }

@@ -44,12 +44,12 @@ static void plan_16_maps(void)
 MICRO(plan_16_maps, 20)
 
 /* The libos makes a chunk's tables when something in it is touched. */
-static uint64_t chunk_make(void)
+char *micro_chunk(void)
 {
     char *pages = mmap(NULL, 2 * CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (pages == MAP_FAILED)
         micro_fail("mmap");
-    uint64_t chunk = ((uint64_t)pages + CHUNK - 1) & ~(CHUNK - 1);
+    char *chunk = pages + (-(uint64_t)pages & (CHUNK - 1));
     *(volatile char *)chunk = 1;
     munmap(pages, 2 * CHUNK);
     return chunk;
@@ -62,7 +62,7 @@ static void maps_run(void)
     struct frame_ref first = plan_alloc(plan, MAPS, 0);
     micro_check(plan_run(plan));
     frames = plan_value(plan, first);
-    spare = chunk_make();
+    spare = (uint64_t)micro_chunk();
     micro_run_plan_16_maps();
     plan = plan_begin(&buffer);
     plan_unmap(plan, env_self(), spare, CHUNK / EXO_PAGE_SIZE);
@@ -74,6 +74,7 @@ int main(void)
 {
     maps_run();
     micro_messages();
+    micro_lives();
     printf("done\n");
     fflush(stdout);
     for (;;)
