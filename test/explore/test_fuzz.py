@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""libFuzzer on the plan executor and checker beside the reference (play.c): the same short run each time, and as long
-as is asked for with --minutes. What it finds lies in the test's folder; to keep it, put the file into seeds/."""
+"""libFuzzer on the plan executor and checker beside the reference (play.c), and on all operations on frames, programs,
+channels and queues (rights/): the same short run each time, and as long as is asked for with --minutes. What it finds lies in
+the test's folder; to keep it, put the file into seeds/."""
 
 import os
 import re
@@ -40,11 +41,16 @@ def _fuzz(t, program, seeds, runs, length, share):
 
 @limit(120)
 def test_plan(t):
-    return _fuzz(t, "explore/fuzz_plan", "explore/seeds", 6000, 1024, 0.5)
+    return _fuzz(t, "explore/fuzz_plan", "explore/seeds", 6000, 1024, 0.3)
+
+
+@limit(120)
+def test_rights(t):
+    return _fuzz(t, "explore/rights/fuzz_rights", "explore/rights/seeds", 2500, 768, 0.3)
 
 
 @limit(120)
 @cases("archive", "boot", "elf", "image", "match")
 def test_parser(t, case):
     """What reads bytes from outside (test/parsers/)."""
-    return _fuzz(t, f"parsers/fuzz_{case}", f"parsers/seeds/{case}", 8000 if case == "match" else 20000, 6144, 0.1)
+    return _fuzz(t, f"parsers/fuzz_{case}", f"parsers/seeds/{case}", 8000 if case == "match" else 20000, 6144, 0.08)

@@ -13,12 +13,16 @@
 #include "../../exo/frame.h"
 #include "../../exo/space.h"
 
+#ifndef HOST_FRAMES
 #define HOST_FRAMES 1024u
+#endif
 
 /* A fresh machine with one environment that owns everything: one frame of 4-cell slots. */
 struct env *host_start(void);
-/* The same with a network device; at most once a process. */
+/* The same with a network device; again in the same process only after host_stop_nic(), when no queue is left and the
+ * device has no packet. */
 struct env *host_start_nic(void);
+void host_stop_nic(void);
 /* A child of it with rings, `quota` frames and `slots` frames of slots of that class. */
 struct env *host_child(struct env *parent, uint32_t quota, unsigned slots, unsigned slot_class,
                        uint32_t *handle);
@@ -44,6 +48,7 @@ uint64_t host_built(const struct env *env);
 /* The device (host_nic.c): a packet arrives; how many of the packets that it has it may be done with. */
 void host_nic_receive(const void *packet, uint32_t length);
 extern unsigned host_nic_done;
+bool host_nic_empty(void);
 
 extern uint64_t host_flushed;     /* flush epoch that a second core has passed; UINT64_MAX: each at once */
 extern uint64_t host_armed;       /* the tick that the timer was set to last */

@@ -68,6 +68,8 @@ static bool tx_reap(uintptr_t *owner, unsigned *descriptors)
     return true;
 }
 
+bool host_nic_empty(void) { return count == 0 && room == RING; }
+
 void host_nic_receive(const void *packet, uint32_t length)
 {
     memcpy(arrived, packet, length);
