@@ -8,6 +8,8 @@
 #include "env.h"
 #include "net/nic.h"
 
+#define PASSES 64u /* of standing plans before their program goes on: as many as a channel has places */
+
 uint32_t memory_slot(const void *memory)
 {
     return (uint32_t)(((uint64_t)memory - KERNEL_PHYSMAP) / sizeof(struct op));
@@ -51,11 +53,12 @@ static bool runs(const struct env *env)
     return env->state == ENV_RUNNING || env->state == ENV_WAITING;
 }
 
-/* Plans that events made ready; false if the core is wanted. */
+/* Plans that events made ready; false if the core is wanted. A standing plan that waits for nothing, since what it
+ * asks for is there every time, starts over for ever: others of its program, and the program itself, come in between. */
 static bool run_ready(struct env *env)
 {
     struct list_node *node;
-    while ((node = list_first(&env->ready)) && runs(env)) {
+    while (env->passes < PASSES && (node = list_first(&env->ready)) && runs(env)) {
         plan_run(LIST_ENTRY(node, struct plan, link));
         if (core_attention())
             return false;
@@ -103,6 +106,7 @@ bool env_continue(struct env *env)
         return false;
     if (env->entering && !take_cells(env))
         return false;
+    env->passes = 0;
     return env->state == ENV_RUNNING || wait_over(env);
 }
 

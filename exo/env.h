@@ -75,6 +75,7 @@ struct env {
 
     struct plan_pool pool;
     struct list ready;        /* plans with something to do */
+    uint32_t passes;          /* standing plans that started over since it could last go on */
     struct list held;         /* plans whose completions found no room */
     struct op *timers;        /* leftist heap, earliest first */
     struct list waiters;      /* ENV_WAIT operations of its parent */

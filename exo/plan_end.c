@@ -99,6 +99,7 @@ static bool plan_restart(struct plan *plan)
     plan->waiting = plan->operations;
     plan->ended = 0;
     plan->work = plan->work_cap;
+    env->passes++;
     return true;
 }
 

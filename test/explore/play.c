@@ -14,7 +14,6 @@ struct exo_op world_cells[CELLS];
 static const uint8_t *at, *end;
 static uint64_t built;
 static uint32_t number;
-static bool standing;
 
 static unsigned next(void) { return at < end ? *at++ : 0; }
 
@@ -124,7 +123,6 @@ static void plan_next(void)
         spoil(&header, true);
     memcpy(&world_cells[built], &header, sizeof header);
     built += cells + 1;
-    standing |= header.flags & EXO_PLAN_STANDING;
 }
 
 /* ---- events ------------------------------------------------------------------------------------------ */
@@ -165,10 +163,9 @@ static void event_next(void)
         both_event(plan, index, how & 1 ? -EXO_E_DEVICE : 0);
 }
 
-/* A standing plan whose timer is always past would have no end: the core is wanted some time. */
 static void go_on(unsigned byte)
 {
-    unsigned wanted = byte & 1 ? 1 + (byte >> 1) % 12 : standing ? 24 : 0;
+    unsigned wanted = byte & 1 ? 1 + (byte >> 1) % 12 : 0;
     (void)both_continue(wanted);
 }
 
@@ -211,7 +208,6 @@ void play(const uint8_t *bytes, size_t count)
     static const uint8_t rings[] = {1, 2, 4, 16};
     at = bytes, end = bytes + count;
     built = number = 0;
-    standing = false;
     unsigned first = next();
     struct both_limits limits = {.ring = rings[first & 3],
                                  .slots = {1 + (first >> 2 & 1), 1 + (first >> 3 & 1), first >> 4 & 1, 1},

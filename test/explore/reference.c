@@ -129,9 +129,10 @@ static void post_held(struct ref *ref)
     }
 }
 
+/* However fast its standing plans start over, after so many passes the program goes on. */
 static bool run_ready(struct ref *ref)
 {
-    while (ref->ready_count) {
+    while (ref->ready_count && ref->passes < 64) {
         if (!ref_run(ref, ref_plan_numbered(ref, ref->ready[0])) || ref_wanted(ref))
             return false;
     }
@@ -170,6 +171,7 @@ void ref_continue(struct ref *ref)
         return;
     if (ref->entering && !take_cells(ref))
         return;
+    ref->passes = 0;
     if (ref->waiting) {
         post_held(ref);
         if (ref->posted >= ref->wait_for) {

@@ -52,6 +52,7 @@ struct ref {
     uint64_t head, submit;      /* taken, and to take */
     uint64_t posted, read, ring; /* completions; and how many fit */
     bool entering, waiting;
+    uint32_t passes; /* standing plans started over since the program could last go on */
     uint64_t wait_for, bad, result;
     uint64_t undone, parked;
     uint32_t running;     /* the number of the plan that runs now, 0 if none does */

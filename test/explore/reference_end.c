@@ -143,8 +143,9 @@ static void release(struct ref *ref, struct ref_plan *plan)
     plan->reserved = 0;
 }
 
-static void start_over(struct ref_plan *plan)
+static void start_over(struct ref *ref, struct ref_plan *plan)
 {
+    ref->passes++;
     plan->work = plan->cap;
     for (unsigned i = 0; i < plan->cells; i++)
         if (plan->op[i].state != VIEW_CELL)
@@ -160,7 +161,7 @@ void ref_plan_over(struct ref *ref, struct ref_plan *plan)
     if (plan->standing && !status && !plan->cancelled) {
         release(ref, plan);
         if (ref_reserve(ref, plan, price(plan))) {
-            start_over(plan);
+            start_over(ref, plan);
             ref_make_ready(ref, plan);
             return;
         }

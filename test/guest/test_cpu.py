@@ -77,12 +77,14 @@ def test_credit_is_spent(t):
     t.check(greedy <= 0.15 * spun, f"{greedy} us of {spun} us for 3 of 32 slots")
 
 
-def _work(t, hog):
+def _work(t, hog, goes_on=0):
     """A worker with half of the slots, and what changes for it once the hog has left its timers: units of work
     per charged microsecond, and the share of time. The hog may first spend what it has saved."""
     text = (_program("worker", 16, "work 200 400 400") + _program("hog", 15, hog) + "end-when worker-exit\n")
     guest = _run(t, text, 110)
     guest.wait_line("^hog: left 64 timers", 1)
+    turns = [line for line in guest.lines if line.startswith("hog: charged ")]
+    t.check(len(turns) >= goes_on, f"the hog itself went on {len(turns)} times")
     units, used = _numbers(guest, "worker", "before")
     before = units / used
     units, used = _numbers(guest, "worker", "after")
@@ -108,6 +110,14 @@ def test_ticking_timers_cost_their_owner(t):
 def test_standing_plans_cost_their_owner(t):
     """64 standing plans that start over at every tick: their passes and their interrupts are their owner's."""
     speed, share = _work(t, "ticking 200000 64")
+    t.check(speed > 0.97, f"a charged microsecond does {speed:.3f} of what it did")
+    t.check(share > 0.49, f"{share:.3f} of the time for 16 of 32 slots")
+
+
+@limit(120)
+def test_standing_plans_that_never_wait(t):
+    """The same with ticks that are always past. What they take is their owner's, who is not shut out by them either."""
+    speed, share = _work(t, "restless 200000 64", goes_on=5)
     t.check(speed > 0.97, f"a charged microsecond does {speed:.3f} of what it did")
     t.check(share > 0.49, f"{share:.3f} of the time for 16 of 32 slots")
 

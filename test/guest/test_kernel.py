@@ -11,7 +11,7 @@ from xo.testing import cases, limit
 
 # A case of each program that must have been run.
 RAN = {"memory": "zeroed", "space": "freeze-runs", "envs": "killed", "grants": "cpu-give", "many": "many",
-       "plans": "full-ring", "timers": "standing-late", "reclaim": "called-off", "registers": "slices", "registers-two": "faults",
+       "plans": "full-ring", "timers": "standing-always", "reclaim": "called-off", "registers": "slices", "registers-two": "faults",
        "upcalls": "nesting", "net": "carved"}
 
 

@@ -368,6 +368,53 @@ START_TEST(standing_plan_ends_itself)
 }
 END_TEST
 
+/* Standing plans that never wait, since their tick is past, or their child has stopped: the program goes on all
+ * the same, in its crossings and in its waiting, and can end them. */
+START_TEST(standing_plans_that_never_wait)
+{
+    uint32_t handle;
+    struct env *child = host_child(env, 40, 1, 4, &handle);
+    host_plan(child, EXO_PLAN_QUIET);
+    host_op(child, EXO_ENV_EXIT)->arg[0] = EXO_STOP_EXIT;
+    host_enter(child);
+    uint64_t id[2];
+    for (unsigned i = 0; i < 2; i++) {
+        host_plan(env, EXO_PLAN_STANDING | EXO_PLAN_ANNOUNCE);
+        if (i == 0)
+            timer(host_now - 1, 0, EXO_QUIET);
+        struct exo_op *op = i ? host_op(env, EXO_ENV_WAIT) : NULL;
+        if (op)
+            op->handle = handle, op->flags = EXO_QUIET;
+        ck_assert_int_eq(host_enter(env), 0);
+        id[i] = host_completion(env)->result;
+    }
+    for (unsigned turn = 0; turn < 100; turn++) {
+        host_plan(env, EXO_PLAN_QUIET);
+        if (turn % 2)
+            nop(turn);
+        else
+            timer(host_now + 5, 0, 0);
+        env_enter(env, host_built(env), env->cq_tail + 1, EXO_NEVER);
+        (void)env_continue(env);
+        host_now += 5;
+        timer_expire(env, host_now, 16);
+        ck_assert(turn % 2 || env_continue(env));
+        ck_assert_int_eq(env->state, ENV_RUNNING);
+        expect(0, 0, turn % 2 ? turn : host_now);
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        host_plan(env, EXO_PLAN_QUIET);
+        struct exo_op *op = host_op(env, EXO_CANCEL);
+        op->arg[0] = id[i], op->arg[1] = UINT64_MAX, op->flags = EXO_QUIET;
+        host_enter(env);
+        host_continue(env);
+        ck_assert_ptr_null(plan_find(env, number_of(id[i])));
+    }
+    ck_assert(list_empty(&env->ready));
+    host_check();
+}
+END_TEST
+
 /* exo_enter counts what failed while it waited. */
 START_TEST(failures_while_waiting_are_counted)
 {
@@ -533,6 +580,7 @@ int main(void)
     tcase_add_test(tests, standing_plan_starts_over_and_is_cancelled);
     tcase_add_test(tests, cancelled_between_steps);
     tcase_add_test(tests, standing_plan_ends_itself);
+    tcase_add_test(tests, standing_plans_that_never_wait);
     tcase_add_test(tests, failures_while_waiting_are_counted);
     tcase_add_test(tests, no_slot_is_said);
     tcase_add_test(tests, interrupted_between_steps_goes_on);

@@ -95,7 +95,7 @@ struct exo_plan { /* the header cell */
 };
 
 /* Plan flags. A plan's own completions have operation == EXO_PLAN_SELF. */
-#define EXO_PLAN_STANDING 0x01 /* starts over when it ends well */
+#define EXO_PLAN_STANDING 0x01 /* starts over when it ends well, at the next event or (nothing to wait for) at once */
 #define EXO_PLAN_QUIET 0x02    /* no completion for the plan's good end */
 #define EXO_PLAN_ANNOUNCE 0x04 /* a completion when admitted: result 0 is the plan's id, for CANCEL */
 #define EXO_PLAN_SELF 0xffff
@@ -272,7 +272,7 @@ enum exo_code {
  *   as plan slots for 4, 16, 32 or 64 cells. Result: slots gained. RANGE (class, or too
  *   few frames for one), BUSY.
  * TIMER(tick, period)          Parks until then. Result: the tick at which it ended. In a standing plan
- *   a period other than 0 moves the tick on by the first multiple of it that is not past.
+ *   a period other than 0 moves the tick on by the first multiple of it that is not past; with 0 it waits only once.
  * CANCEL(plan, operations)     Cancels those operations (bit mask) of the plan with this
  *   id, or of this plan (0), that have not ended. Result: how many. ABSENT.
  * YIELD(env)                   The rest of the slice goes to a child or whom the scheduler picks (0).

@@ -251,9 +251,9 @@ static void read_memory(void)
 /* Whoever waits for a child hears of its being killed; what it did not finish goes with it. */
 static void killed(void)
 {
-    static void (*const lives[])(uint64_t) = { life_spin, life_sleep, life_wait };
+    static void (*const lives[])(uint64_t) = { life_spin, life_sleep, life_wait, life_restless };
     struct plan_buffer buffer;
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < 4; i++) {
         uint64_t used = account_used(), limit = PLAN_INFO->frames_limit;
         struct child child = child_spawn(lives[i], 0, CHILD_QUOTA);
         OK(OP(TIMER, tick_after_us(3000)));

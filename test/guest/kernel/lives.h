@@ -34,6 +34,18 @@ static inline void life_wait(uint64_t n)
     plan_run(plan);
 }
 
+/* The same, and its standing plan never waits. */
+static inline void life_restless(uint64_t n)
+{
+    struct plan_buffer buffer;
+    struct plan *plan = plan_begin(&buffer);
+    plan_flags(plan, EXO_PLAN_STANDING | EXO_PLAN_QUIET, NULL);
+    plan_quiet(plan, true);
+    plan_timer(plan, tick_number(1));
+    plan_submit(plan);
+    life_sleep(n);
+}
+
 static inline void life_crash(uint64_t address)
 {
     *(volatile uint64_t *)address = 1;

@@ -9,6 +9,7 @@
  *   frames MS          takes and gives back a thousand frames at a time, for so long
  *   timers US COUNT PERIOD  leaves so many timers behind after a while, and computes nothing
  *   ticking US COUNT   the same with a period of one tick: each standing plan starts over as fast as it can
+ *   restless US COUNT  the same with a tick that is always past: standing plans that never wait
  *   gaps MS            looks at the clock all the time: what it misses inside its slots and between them
  *   alarm COUNT        computes, while so many timers come due at one tick, again and again
  */
@@ -98,7 +99,9 @@ static void frames(uint64_t us)
     printf("%llu rounds of a thousand frames\n", (unsigned long long)rounds);
 }
 
-/* `period` in ticks, 0: they sleep. */
+#define PAST UINT64_MAX
+
+/* `period` in ticks, 0: they sleep; PAST: they never do. */
 static void timers(uint64_t us, unsigned count, uint64_t period)
 {
     static struct plan_buffer buffer;
@@ -109,7 +112,10 @@ static void timers(uint64_t us, unsigned count, uint64_t period)
         struct plan *plan = plan_begin(&buffer);
         plan_flags(plan, period != 0 ? EXO_PLAN_STANDING | EXO_PLAN_QUIET : EXO_PLAN_QUIET, NULL);
         plan_quiet(plan, true);
-        plan_timer_every(plan, tick_number(period != 0 ? now() + period : tick_after_us(3600000000)), period);
+        if (period == PAST)
+            plan_timer(plan, tick_number(1));
+        else
+            plan_timer_every(plan, tick_number(period != 0 ? now() + period : tick_after_us(3600000000)), period);
         plan_push(plan);
     }
     OK((int)plan_flush());
@@ -204,6 +210,8 @@ int main(int argc, char **argv)
         timers(a, b, ticks_of_us(c));
     else if (strcmp(what, "ticking") == 0)
         timers(a, b, 1);
+    else if (strcmp(what, "restless") == 0)
+        timers(a, b, PAST);
     else if (strcmp(what, "gaps") == 0)
         gaps(a * 1000ull);
     else if (strcmp(what, "alarm") == 0)

@@ -271,6 +271,42 @@ static void standing_late(void)
     CHECK(bad == 0);
 }
 
+/* What it asks for is there every time: a tick that is past, a message that it sends to itself. It never waits, and
+ * takes the time of its program, which goes on all the same and can end it. */
+static void standing_always(void)
+{
+    uint64_t frame = frames_take(1), id[2];
+    OK(OP(CHANNEL_CREATE, frame, 4, 0));
+    uint32_t sender = (uint32_t)op_result[0], receiver = (uint32_t)op_result[1];
+    OK(OP_ON(sender, SEND, 0, 1, 2));
+    for (unsigned i = 0; i < 2; i++) {
+        struct plan *plan = tally_plan(EXO_PLAN_STANDING | EXO_PLAN_ANNOUNCE);
+        plan_quiet(plan, true);
+        if (i == 0) {
+            plan_timer(plan, tick_number(1));
+        } else {
+            struct message_refs message = plan_recv(plan, handle_number(receiver), 0);
+            plan_send(plan, handle_number(sender), message.buffer, message.first, message.second);
+        }
+        CHECK(plan_submit(plan) == 0);
+        CHECK(tally_wait(1, 20 * SECOND));
+        id[i] = tally.seen[0].result;
+    }
+    for (unsigned i = 0; i < 50; i++) {
+        uint64_t tick = tick_after_us(300);
+        OK(i % 2 ? OP(NOP, i) : OP(TIMER, tick));
+        CHECK(i % 2 || (op_result[0] >= tick && now() >= tick));
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        OK(OP(CANCEL, id[i], ALL));
+        FAILS(ABSENT, OP(CANCEL, id[i], ALL));
+    }
+    OK(OP_ON(receiver, RECV, 0)); /* it is still on its way */
+    CHECK(op_result[0] == 0 && op_result[1] == 1 && op_result[2] == 2);
+    OK(OP(HANDLE_DROP, receiver));
+    OK(OP(HANDLE_DROP, sender));
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -285,6 +321,7 @@ int main(int argc, char **argv)
         { "standing-fails", standing_fails },
         { "standing-pays", standing_pays },
         { "standing-late", standing_late },
+        { "standing-always", standing_always },
         { NULL, NULL },
     };
     tally_begin();
