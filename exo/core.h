@@ -31,6 +31,7 @@ struct core {
     uint64_t charged_at;      /* tick up to which time was charged */
     uint64_t armed;           /* tick the timer is set to, EXO_NEVER if off */
     uint64_t slot_ticks;      /* length of a slot */
+    uint64_t due;             /* no timer and no deadline is earlier */
     struct env *yielded;      /* runs last this time */
     struct env *yielded_to;   /* runs first this time */
     bool user;                /* current was in user mode when the core was entered */

@@ -22,7 +22,7 @@ void core_start(struct core *core, struct env *owner)
     core->slot_ticks = clock_hz() / 1000000u * EXO_CPU_SLOT_US;
     core->slot_end = now + core->slot_ticks;
     core->charged_at = now;
-    core->armed = EXO_NEVER;
+    core->armed = core->due = EXO_NEVER;
     for (unsigned i = 0; i < EXO_CPU_SLOTS; i++)
         core->slot_owner[i] = owner->index;
     owner->cpu_slots = EXO_CPU_SLOTS;
@@ -159,11 +159,24 @@ static void turn_slot(struct core *core, uint64_t now)
         core->current->slice_pending = true;
 }
 
+/* Whoever ran may wait for something earlier now. Nobody else's timers or deadline can have become earlier. */
+static void note_due(struct core *core, const struct env *env)
+{
+    if (env->timers && env->timers->result[0] < core->due)
+        core->due = env->timers->result[0];
+    if (env->state == ENV_WAITING && env->deadline < core->due)
+        core->due = env->deadline;
+}
+
 /* Ends due waits. A due timer makes its environment runnable and ends in its time, when it is picked.
- * Returns the earliest tick at which something is due again. */
-static uint64_t expire(uint64_t now)
+ * Returns a tick before which nothing is due. */
+static uint64_t expire(struct core *core, uint64_t now)
 {
     uint64_t next = EXO_NEVER;
+    if (core->current)
+        note_due(core, core->current);
+    if (now < core->due)
+        return core->due;
     for (unsigned i = 1; i < env_end; i++) {
         struct env *env = envs[i];
         if (!env)
@@ -182,7 +195,7 @@ static uint64_t expire(uint64_t now)
             next = env->deadline;
         }
     }
-    return next;
+    return core->due = next;
 }
 
 /* The timer may fire early (it costs a look), never late. */
@@ -249,7 +262,7 @@ noreturn void core_leave(struct core *core)
             core->charged_at = clock_now(); /* it charged its time to whom the packets were for */
         }
         turn_slot(core, now);
-        uint64_t next = expire(now);
+        uint64_t next = expire(core, now);
         struct env *env = pick(core, now);
         if (!env) {
             nic_flush();
@@ -257,12 +270,16 @@ noreturn void core_leave(struct core *core)
             continue;
         }
         core->current = env;
-        bool due = env->timers && timer_expire(env, now, TIMER_BUDGET);
+        bool due = env->timer_due && timer_expire(env, now, TIMER_BUDGET);
+        env->timer_due = due;
         arm(core, turn_end(core, env, now, next));
         bool user = env_continue(env);
         nic_flush();
-        if (user && !core->attention && !due)
+        if (user && !core->attention && !due) {
+            if (env->timers)
+                arm(core, env->timers->result[0]); /* perhaps one that a plan has just set */
             resume(core, env);
+        }
     }
 }
 

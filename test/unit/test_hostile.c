@@ -433,6 +433,23 @@ START_TEST(yield_behind_the_end)
 }
 END_TEST
 
+/* A plan that an event continued sets a timer and the program runs on: the clock knows of it. */
+START_TEST(timer_behind_an_event)
+{
+    host_plan(env, EXO_PLAN_QUIET);
+    host_op(env, EXO_CONSOLE_READ)->handle = EXO_BOOT_CONSOLE;
+    struct exo_op *op = quiet(env, EXO_TIMER, 0);
+    op->after = 1, op->arg[0] = host_now + 60;
+    ck_assert_ptr_eq(host_syscall(env, host_built(env), 0, 0), env);
+    core_this()->slot_end = host_now + 10000;
+    host_typed = "k";
+    core_this()->device_fired = 1;
+    ck_assert_ptr_eq(host_leave(), env);
+    ck_assert_int_eq(host_completion(env)->status, 0);
+    ck_assert_uint_le(host_armed, host_now + 60);
+}
+END_TEST
+
 /* A program that an event wakes in another's slot runs for as long as its credit lasts. */
 START_TEST(credit_is_a_limit)
 {
@@ -534,6 +551,7 @@ int main(void)
     tcase_add_test(tests, writable_mappings_do_not_wrap);
     tcase_add_test(tests, period_by_reference);
     tcase_add_test(tests, console_writes_no_control_character);
+    tcase_add_test(tests, timer_behind_an_event);
     tcase_add_test(tests, keys_in_turn);
     tcase_add_test(tests, keys_are_not_granted);
     tcase_add_test(tests, yield_behind_the_end);
