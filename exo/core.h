@@ -42,6 +42,7 @@ struct machine {
     uint64_t boot_tick, boot_wall; /* a tick, and the seconds since 1970 at it */
     uint64_t frames_total;         /* usable frames when the first program started */
     struct list readers;           /* CONSOLE_READ operations */
+    volatile bool typed;           /* the serial port's interrupt came */
 };
 
 extern struct machine machine;

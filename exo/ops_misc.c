@@ -218,6 +218,9 @@ int op_console_read(struct plan *plan, struct op *op)
 void console_poll(void)
 {
     uint8_t byte;
+    if (!machine.typed) /* it is another device: looking at a port costs more than all the rest */
+        return;
+    machine.typed = false;
     while (!list_empty(&machine.readers) && serial_read(&byte)) {
         struct op *op = op_unpark(&machine.readers);
         op->result[0] = byte;

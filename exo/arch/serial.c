@@ -30,6 +30,7 @@ static void on_interrupt(void *unused)
 {
     (void)unused;
     port_write8(INTERRUPTS, 0);
+    machine.typed = true;
     core_this()->device_fired = 1;
     core_this()->attention = 1;
 }

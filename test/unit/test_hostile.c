@@ -368,9 +368,13 @@ START_TEST(keys_in_turn)
     for (uint64_t tag = 2; tag < 5; tag++)
         read_key(tag);
     ck_assert_ptr_null(host_completion(env));
+    machine.typed = true;
     console_poll();
     ck_assert_ptr_null(host_completion(env));
     host_typed = "xyz";
+    console_poll(); /* another device */
+    ck_assert_str_eq(host_typed, "xyz");
+    machine.typed = true;
     console_poll();
     host_continue(env);
     for (uint64_t tag = 2; tag < 5; tag++)
@@ -443,6 +447,7 @@ START_TEST(timer_behind_an_event)
     ck_assert_ptr_eq(host_syscall(env, host_built(env), 0, 0), env);
     core_this()->slot_end = host_now + 10000;
     host_typed = "k";
+    machine.typed = true;
     core_this()->device_fired = 1;
     ck_assert_ptr_eq(host_leave(), env);
     ck_assert_int_eq(host_completion(env)->status, 0);
