@@ -11,7 +11,7 @@
 #include "ops.h"
 
 struct core cores[1];
-struct machine machine = {.readers = {.head = {&machine.readers.head, &machine.readers.head}}};
+struct machine machine;
 
 #define TIMER_BUDGET 16u /* timers ended for one environment at a time */
 
@@ -19,6 +19,7 @@ void core_start(struct core *core, struct env *owner)
 {
     uint64_t now = clock_now();
     list_init(&core->woken);
+    list_init(&machine.readers);
     core->slot_ticks = clock_hz() / 1000000u * EXO_CPU_SLOT_US;
     core->slot_end = now + core->slot_ticks;
     core->charged_at = now;
