@@ -183,6 +183,20 @@ static page_t entry_skip(page_t page, unsigned level)
     return (page_t){(page.address & ~(size - 1)) + size};
 }
 
+#define EMPTY_MAX 64u /* entries: little work, and one look all the same */
+
+/* Skips the empty entries of a table of `level`, of which the page's is the first. */
+static page_t empty_skip(page_t page, const uint64_t *entry, unsigned level)
+{
+    unsigned left = 512 - entry_index(page, level);
+    const uint64_t *end = entry + (left < EMPTY_MAX ? left : EMPTY_MAX), *at = entry + 1;
+    while (at < end && !(*at & PTE_PRESENT))
+        at++;
+    page = entry_skip(page, level);
+    page.address += (uint64_t)(at - entry - 1) << (12 + 9 * (level - 1));
+    return page;
+}
+
 /* The next entry of a lowest table that is present. */
 static const uint64_t *entry_next(struct env *env, page_t *cursor, unsigned *budget)
 {
@@ -190,10 +204,11 @@ static const uint64_t *entry_next(struct env *env, page_t *cursor, unsigned *bud
         frame_t holder;
         unsigned missing;
         const uint64_t *table = table_find(env, *cursor, 1, &holder, &missing);
-        const uint64_t *entry = table ? &table[entry_index(*cursor, 1)] : NULL;
-        if (entry && *entry & PTE_PRESENT)
+        const uint64_t *entry = frame_memory(holder);
+        entry += entry_index(*cursor, missing + 1);
+        if (table && *entry & PTE_PRESENT)
             return entry;
-        *cursor = entry_skip(*cursor, table ? 1 : missing + 1);
+        *cursor = empty_skip(*cursor, entry, missing + 1);
     }
     return NULL;
 }
