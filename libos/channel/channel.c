@@ -19,30 +19,60 @@ static uint32_t end_find(const char *name, bool receives)
 uint32_t channel_sender(const char *name) { return end_find(name, false); }
 uint32_t channel_receiver(const char *name) { return end_find(name, true); }
 
-int channel_send(uint32_t sender, uint64_t buffer, uint64_t first, uint64_t second)
+/* SEND, of the frame that is mapped at `page` if there is one. */
+static void send_write(struct plan *plan, uint32_t sender, void *page, const struct channel_message *message)
 {
-    struct plan_buffer memory;
-    struct plan *plan = plan_begin(&memory);
-    plan_send(plan, handle_number(sender), buffer_number(buffer), word_number(first), word_number(second));
-    return thread_run(plan);
+    struct buffer_ref buffer = buffer_number(message->buffer);
+    if (page)
+        buffer = buffer_frame(plan_unmap(plan, env_self(), (uint64_t)page, 1));
+    plan_send(plan, handle_number(sender), buffer, word_number(message->word[0]), word_number(message->word[1]));
 }
 
-/* RECV, NOPs that carry its words out, and MAP if there is a page to map at. */
-static int receive(uint32_t receiver, void *page, struct channel_message *message)
+/* RECV, NOPs that carry its words out, and MAP if there is a page to map at; runs the plan. */
+static int receive_run(struct plan *plan, uint32_t receiver, void *page, struct channel_message *message)
 {
-    struct plan_buffer memory;
-    struct plan *plan = plan_begin(&memory);
     struct message_refs refs = plan_recv(plan, handle_number(receiver), 0);
     struct word_ref first = plan_nop(plan, refs.first), second = plan_nop(plan, refs.second);
-    struct word_ref frame = plan_nop(plan, (struct word_ref){refs.frame.ref});
     if (page)
         plan_map(plan, env_self(), (uint64_t)page, refs.frame, 1, EXO_READ | EXO_WRITE);
     int error = thread_run(plan);
     message->buffer = plan_value(plan, refs.buffer);
     message->word[0] = plan_value(plan, first);
     message->word[1] = plan_value(plan, second);
-    message->frame = plan_value(plan, frame);
+    message->frame = EXO_BUF_FRAME(message->buffer); /* frozen frames, which are named by page, are not received here */
     return error;
+}
+
+static int send(uint32_t sender, void *page, const struct channel_message *message)
+{
+    struct plan_buffer memory;
+    struct plan *plan = plan_begin(&memory);
+    send_write(plan, sender, page, message);
+    return thread_run(plan);
+}
+
+static int receive(uint32_t receiver, void *page, struct channel_message *message)
+{
+    struct plan_buffer memory;
+    return receive_run(plan_begin(&memory), receiver, page, message);
+}
+
+static int call(uint32_t sender, uint32_t receiver, void *page, struct channel_message *message)
+{
+    struct plan_buffer memory;
+    struct plan *plan = plan_begin(&memory);
+    send_write(plan, sender, page, message);
+    return receive_run(plan, receiver, page, message);
+}
+
+int channel_send(uint32_t sender, uint64_t buffer, uint64_t first, uint64_t second)
+{
+    return send(sender, NULL, &(struct channel_message){ .buffer = buffer, .word = { first, second } });
+}
+
+int channel_send_page(uint32_t sender, void *page, uint64_t first, uint64_t second)
+{
+    return send(sender, page, &(struct channel_message){ .word = { first, second } });
 }
 
 int channel_receive(uint32_t receiver, struct channel_message *message)
@@ -53,6 +83,16 @@ int channel_receive(uint32_t receiver, struct channel_message *message)
 int channel_receive_page(uint32_t receiver, void *page, struct channel_message *message)
 {
     return receive(receiver, page, message);
+}
+
+int channel_call(uint32_t sender, uint32_t receiver, struct channel_message *message)
+{
+    return call(sender, receiver, NULL, message);
+}
+
+int channel_call_page(uint32_t sender, uint32_t receiver, void *page, struct channel_message *message)
+{
+    return call(sender, receiver, page, message);
 }
 
 void *channel_page(void)
@@ -74,13 +114,4 @@ int channel_fill_page(void *page)
     struct frame_ref frame = plan_alloc(plan, 1, 0);
     plan_map(plan, env_self(), (uint64_t)page, frame, 1, EXO_READ | EXO_WRITE);
     return plan_run(plan);
-}
-
-int channel_send_page(uint32_t sender, void *page, uint64_t first, uint64_t second)
-{
-    struct plan_buffer memory;
-    struct plan *plan = plan_begin(&memory);
-    struct frame_ref frame = plan_unmap(plan, env_self(), (uint64_t)page, 1);
-    plan_send(plan, handle_number(sender), buffer_frame(frame), word_number(first), word_number(second));
-    return thread_run(plan);
 }

@@ -40,6 +40,7 @@ NAMES = {
     "message_call_words": "the same, SEND and RECV in one plan",
     "message_standing": "the same, answered by a standing plan",
     "message_page": "message to a program and back, a page",
+    "message_call_page": "the page, SEND and RECV in one plan",
     "program_run": "program made, runs, exits, removed",
     "program_kill": "program made, started, killed",
     "reclaim_given": "1,000 frames taken back, given",

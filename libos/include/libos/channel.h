@@ -38,4 +38,10 @@ int channel_send_page(uint32_t sender, void *page, uint64_t first, uint64_t seco
 /* The next message, with its frame mapped there, readable and writable. */
 int channel_receive_page(uint32_t receiver, void *page, struct channel_message *message);
 
+/* Sends the message and takes the next one, which takes its place: both in one plan, so a question and its answer, or an answer and
+ * the next question, are one crossing. After an error it is zeros, unless a message came and its page could not be mapped. */
+int channel_call(uint32_t sender, uint32_t receiver, struct channel_message *message);
+/* The same with the frame of a page there, and the frame that comes in its place; `message->buffer` is not looked at. */
+int channel_call_page(uint32_t sender, uint32_t receiver, void *page, struct channel_message *message);
+
 #endif

@@ -3,6 +3,8 @@
 #include "message.h"
 #include "micro.h"
 
+#include <libos/channel.h>
+#include <libos/plan.h>
 #include <stdint.h>
 #include <unistd.h>
 
@@ -40,11 +42,25 @@ static void message_page(void)
     page_trip(0);
 }
 
+static void page_call_trip(uint64_t first)
+{
+    struct channel_message message = {.word = {first, 0}};
+    uint64_t before = ++*page;
+    micro_check(channel_call_page(there, back, (void *)page, &message));
+    if (*page != before + 1)
+        micro_fail("another page");
+}
+
+static void message_call_page(void)
+{
+    page_call_trip(0);
+}
+
 /* SEND and RECV in one plan. */
 static void call_trip(uint64_t first)
 {
     struct channel_message message = {.buffer = 3ull << 36, .word = {first, 2}};
-    micro_check(message_call(there, back, &message));
+    micro_check(channel_call(there, back, &message));
     if (message.buffer != 3ull << 36 || message.word[0] != first || message.word[1] != 2)
         micro_fail("another answer");
 }
@@ -63,6 +79,7 @@ static void message_standing(void)
 MICRO(message_words, 500)
 MICRO(message_page, 500)
 MICRO(message_call_words, 500)
+MICRO(message_call_page, 500)
 MICRO(message_standing, 500)
 
 void micro_messages(void)
@@ -78,5 +95,7 @@ void micro_messages(void)
     page_trip(MESSAGE_LAST);
     micro_run_message_call_words();
     call_trip(MESSAGE_LAST);
+    micro_run_message_call_page();
+    page_call_trip(MESSAGE_LAST);
     micro_run_message_standing();
 }

@@ -7,7 +7,6 @@
 
 #include <libos/channel.h>
 #include <libos/plan.h>
-#include <libos/thread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -48,8 +47,19 @@ static void calls_answer(void)
     struct channel_message message;
     check(channel_receive(there, &message));
     while (message.word[0] != MESSAGE_LAST)
-        check(message_call(back, there, &message));
+        check(channel_call(back, there, &message));
     check(channel_send(back, message.buffer, message.word[0], message.word[1]));
+}
+
+static void page_calls_answer(void)
+{
+    volatile uint64_t *page = channel_page();
+    struct channel_message message;
+    check(channel_receive_page(there, (void *)page, &message));
+    for (; message.word[0] != MESSAGE_LAST; check(channel_call_page(back, there, (void *)page, &message)))
+        *page += 1;
+    *page += 1;
+    check(channel_send_page(back, (void *)page, 0, 0));
 }
 
 /* A plan that is left behind answers; this program does not run any more. */
@@ -71,6 +81,7 @@ int main(void)
     words_answer();
     pages_answer();
     calls_answer();
+    page_calls_answer();
     plan_answers();
     for (;;)
         sleep(3600);
