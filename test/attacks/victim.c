@@ -3,10 +3,11 @@
  * The neighbour of the attacks: keeps checking memory that nobody else may touch, says so now
  * and then, and ends well if all of it was as it should be to the end.
  *
- *   victim [SECONDS [FRAME]]
+ *   victim [SECONDS]
  *
- * With FRAME, its memory lies there, so that an attacker can name it.
+ * Through a channel "ready", if there is one, it tells the attacker where its memory lies.
  */
+#include <libos/channel.h>
 #include <libos/clock.h>
 #include <stdlib.h>
 
@@ -26,25 +27,6 @@ static bool intact(const volatile uint64_t *memory)
     return true;
 }
 
-#define PLACE 0x10000000000ull /* an address below which this program has no tables */
-
-/* Memory in PAGES frames from `frame` on, 16 at a time: an ALLOC that names its frames takes no more. */
-static uint64_t *memory_at(uint64_t frame)
-{
-    struct plan_buffer buffer;
-    struct plan *plan = plan_begin(&buffer);
-    for (unsigned level = 3; level >= 1; level--)
-        plan_table(plan, env_self(), plan_alloc(plan, 1, 0), PLACE, level);
-    for (unsigned i = 0; i < PAGES; i += 16) {
-        struct frame_ref run = plan_alloc_at(plan, 16, 0, word_number(frame + i));
-        plan_map(plan, env_self(), PLACE + i * EXO_PAGE_SIZE, run, 16, EXO_READ | EXO_WRITE);
-    }
-    int error = plan_run(plan);
-    if (error)
-        libos_log("no memory at that frame: %s", exo_error_text(error));
-    return error ? NULL : (uint64_t *)PLACE;
-}
-
 static void rest(void)
 {
     struct plan_buffer buffer;
@@ -57,12 +39,14 @@ int main(int argc, char **argv)
 {
     uint64_t frame, start = clock_monotonic_ns();
     uint64_t end = start + (uint64_t)(argc > 1 ? strtoul(argv[1], NULL, 10) : 3) * BEAT * 10;
-    uint64_t *memory = argc > 2 ? memory_at(strtoul(argv[2], NULL, 10)) : mem_map_run(PAGES, &frame);
+    uint64_t *memory = mem_map_run(PAGES, &frame);
     unsigned beats = 0;
     if (!memory)
         return 2;
     for (uint64_t i = 0; i < WORDS; i++)
         memory[i] = pattern(i);
+    if (channel_sender("ready"))
+        channel_send(channel_sender("ready"), 0, frame, 0);
     while (clock_monotonic_ns() < end) {
         rest();
         if (!intact(memory)) {

@@ -268,11 +268,11 @@ int main(int argc, char **argv)
 {
     memset(values, 0xff, sizeof(values)); /* or a page of it might come, and be paid for, in the middle of an attack */
     (void)values_of(BUF, values);
-    world_open(argc > 1 ? strtoul(argv[1], NULL, 10) : 0);
+    world_open();
     world_make();
     unsigned operations = 0;
     for (unsigned code = 0; code < EXO_CODE_END; code++)
-        if (bases[code].name && (argc < 3 || !strcmp(argv[2], bases[code].name))) {
+        if (bases[code].name && (argc < 2 || !strcmp(argv[1], bases[code].name))) {
             operation(code);
             operations++;
         }

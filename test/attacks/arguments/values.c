@@ -34,7 +34,7 @@ static void add_frames(struct list *list)
     add(list, (1ull << 36) - 2, OTHERS, "frame 2^36 - 2");
     add(list, world.victim, OTHERS, "the victim's first frame");
     add(list, world.victim + 63, OTHERS, "the victim's last frame");
-    add(list, world.victim + 1536, FREE, "a free frame");
+    add(list, world.nobodys, FREE, "a free frame");
     add(list, world.top, KERNELS, "its own top page table");
     add(list, world.run + RUN_TABLES, KERNELS, "its own page table");
     add(list, world.run + RUN_TABLES + 3, KERNELS, "its own empty page table");

@@ -2,6 +2,7 @@
 /* The surroundings of an attack: see world.h. Whatever fails here is a failure of the test. */
 #include "world.h"
 
+#include <libos/channel.h>
 #include <libos/clock.h>
 #include <stdlib.h>
 
@@ -236,9 +237,35 @@ static uint64_t slot_find(void)
     return slot;
 }
 
-void world_open(uint64_t victim)
+/* It has its memory, checks it, and says where it is. */
+static void victim_await(void)
 {
-    world.victim = victim;
+    struct channel_message message = {0};
+    uint32_t ready = channel_receiver("ready");
+    holds("the victim is ready", ready && channel_receive(ready, &message) == 0);
+    holds("its channel ends", run_cell((struct exo_op){.code = EXO_HANDLE_DROP, .arg = {ready}}) == 0);
+    world.victim = message.word[0];
+}
+
+/* A frame that is nobody's, in the middle of the largest piece of free memory that there is, where it stays so. */
+static void nobodys_find(void)
+{
+    int error = -EXO_E_NO_FRAMES;
+    for (unsigned align = 10; align > 6 && error == -EXO_E_NO_FRAMES; align--) {
+        struct plan_buffer buffer;
+        struct plan *plan = plan_begin(&buffer);
+        struct frame_ref frame = plan_alloc(plan, 1, align);
+        plan_free(plan, frame, 1);
+        error = plan_run(plan);
+        world.nobodys = plan_value(plan, frame) + (1u << (align - 1));
+    }
+    holds("there is free memory", error == 0);
+}
+
+void world_open(void)
+{
+    victim_await();
+    nobodys_find();
     world.console = start_info()->console;
     world.queue = start_info()->queue;
     world.buffer_memory = mem_map_run(2, &world.buffer);

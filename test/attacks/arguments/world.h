@@ -49,11 +49,12 @@ struct world {
     uint64_t slots, control, info, sq, cq, top; /* frames of the program itself */
     uint64_t slot_number; /* a CPU slot of its own */
     uint64_t victim; /* the first of the victim's frames */
+    uint64_t nobodys; /* a free frame */
 };
 extern struct world world;
 
-/* Once: `victim` is the first frame of the victim's memory. */
-void world_open(uint64_t victim);
+/* Once. */
+void world_open(void);
 void world_make(void);
 /* Takes all of it down, and what `op`, the operation that was run meanwhile with those results, made. False if the
  * account is not what it was before world_make(). */
