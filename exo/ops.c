@@ -7,29 +7,28 @@
 
 #include "net/ops_net.h"
 
-/* For the door's sieve: bits that a constant argument of a kind can't have, or has rarely. plan_check.c has
- * the exact ranges. EXACT: no bits describe the kind, or it sets the price. */
-#define EXACT 0
+/* Bits that a constant argument of a kind can't have, or has rarely. plan_check.c has the exact ranges. */
 #define FORBIDDEN_ZERO UINT64_MAX
 #define FORBIDDEN_WORD 0
 #define FORBIDDEN_FRAME 0
-#define FORBIDDEN_COUNT EXACT
+#define FORBIDDEN_COUNT ~(uint64_t)(EXO_COUNT_MAX - 1) /* of one less, as with PERM */
 #define FORBIDDEN_ADDR ~(EXO_USER_END >> 1 & ~(uint64_t)(EXO_PAGE_SIZE - 1))
-#define FORBIDDEN_PERM EXACT
+#define FORBIDDEN_PERM ~(uint64_t)(EXO_NONE - 1)
 #define FORBIDDEN_BUF 0
 #define FORBIDDEN_TICK 0
 #define FORBIDDEN_SMALL ~(uint64_t)UINT16_MAX
 #define FORBIDDEN_HANDLE ~(uint64_t)UINT32_MAX
-#define BITS(kind) (K_##kind != K_COUNT && K_##kind != K_PERM)
-/* CANCEL is not simple: it can end operations of its own plan. */
+#define FROM_ONE(kind) (K_##kind == K_COUNT || K_##kind == K_PERM)
+/* What the door's sieve can let through. CANCEL is not simple: it can end operations of its own plan. */
 #define SIMPLE(number, h, a, b) \
-    ((K_##h == K_NONE || K_##h == K_ENV) && BITS(a) && BITS(b) && number != EXO_CANCEL)
+    ((K_##h == K_NONE || K_##h == K_ENV) && !FROM_ONE(a) && !FROM_ONE(b) && number != EXO_CANCEL)
 
 #define EXO_X(number, NAME, opname, h, a, b, c, d, e, r0, r1, r2, r3)                              \
     [number] = {                                                                                   \
         .exact = SIMPLE(number, h, a, b) ? number | OP_LOOSE : 0,                                  \
         .forbidden = {FORBIDDEN_##a, FORBIDDEN_##b},                                               \
-        .plain = BITS(a) && BITS(b) && BITS(c) && BITS(d) && BITS(e),                              \
+        .from_one = FROM_ONE(a) | FROM_ONE(b) << 1 | FROM_ONE(c) << 2 | FROM_ONE(d) << 3 |         \
+                    FROM_ONE(e) << 4,                                                              \
         .name = #NAME,                                                                             \
         .run = op_##opname,                                                                        \
         .cancel = number == EXO_ALLOC    ? op_alloc_cancel                                         \

@@ -125,7 +125,7 @@ struct op_info {
     void (*cancel)(struct plan *plan, struct op *op);
     uint8_t handle;   /* enum op_kind */
     uint8_t arg[5], result[4];
-    bool plain;       /* constants without forbidden bits are in their ranges, and none sets the price */
+    uint8_t from_one; /* bit k: argument k is at least 1, and forbidden bits are of one less */
     bool waits;       /* can park: a standing plan must descend from such operations */
     bool more;        /* takes EXO_MORE cells */
     int8_t price;     /* the argument that is a number of frames to reserve, or -1 */

@@ -104,8 +104,10 @@ static int check_arguments(const struct plan *plan, unsigned index, const struct
 {
     const struct exo_op *cell = &plan->op[index].cell;
     const uint64_t *arg = cell->arg, *no = info->forbidden, *more = op_forbidden[cell->code];
-    if (info->plain && !cell->uses && !((arg[0] & no[0]) | (arg[1] & no[1]) | (arg[2] & more[0]) |
-                                        (arg[3] & more[1]) | (arg[4] & more[2])))
+    unsigned one = info->from_one;
+    if (!cell->uses && !(((arg[0] - (one & 1)) & no[0]) | ((arg[1] - (one >> 1 & 1)) & no[1]) |
+                         ((arg[2] - (one >> 2 & 1)) & more[0]) | ((arg[3] - (one >> 3 & 1)) & more[1]) |
+                         ((arg[4] - (one >> 4)) & more[2])))
         return 0;
     int error = 0;
     for (unsigned k = 0; k < 5 && !error; k++)
