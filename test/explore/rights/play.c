@@ -180,18 +180,18 @@ static void event(struct env *env, enum event event, const uint8_t *record)
 
 /* ---- operations ------------------------------------------------------------------------------------------- */
 
-static const uint8_t codes[] = {
-#define EXO_X(number, NAME, name, h, a, b, c, d, e, r0, r1, r2, r3) EXO_##NAME,
-    EXO_OPS(EXO_X)
-#undef EXO_X
-    /* more often: */
-    EXO_ALLOC, EXO_MAP, EXO_MAP, EXO_SHARE, EXO_FREEZE, EXO_SEND, EXO_SEND, EXO_RECV, EXO_GIVE, EXO_RECLAIM,
-};
+/* By number, or (from 0x40 on) one that the others need. */
+static unsigned code_by(uint8_t byte)
+{
+    static const uint8_t needed[] = {EXO_ALLOC, EXO_MAP, EXO_SHARE, EXO_FREEZE, EXO_SEND, EXO_RECV, EXO_GIVE, EXO_RECLAIM};
+    unsigned code = byte < 0x40 ? byte : needed[byte % sizeof needed];
+    return op_infos[code].run ? code : EXO_NOP;
+}
 
 static void op_add(struct env *env, const uint8_t *record)
 {
     struct exo_op *op = &made.cell[made.count];
-    if (made.count == PLAN_CELLS || !cell_make(env, codes[record[1] % sizeof codes], record, op))
+    if (made.count == PLAN_CELLS || !cell_make(env, code_by(record[1]), record, op))
         return;
     unsigned index = made.count++, how = record[7];
     if (!index)

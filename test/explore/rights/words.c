@@ -116,15 +116,18 @@ static uint64_t argument(const struct env *env, const struct exo_op *cell, unsig
 }
 
 /* The id of a plan of its own under way: the n-th that is found. */
-static uint64_t plan_by(const struct env *env, uint8_t byte)
+static uint64_t plan_by(const struct env *env, unsigned n)
 {
-    unsigned left = byte;
-    for (uint32_t i = env->owned; byte && i != FRAME_NONE; i = frames[i].next) {
-        if (frames[i].state != FRAME_KERNEL || frames[i].kind != KIND_SLOTS)
+    for (uint32_t i = env->owned; n && i != FRAME_NONE; i = frames[i].next) {
+        if (frames[i].state != FRAME_KERNEL || frames[i].kind != KIND_SLOTS || slots_base(&frames[i]) != i)
             continue;
-        const struct plan *plan = frame_memory((frame_t){i});
-        if (plan->admitted && --left == 0)
-            return (uint64_t)plan->generation << 32 | plan->number;
+        char *at = frame_memory((frame_t){i});
+        uint64_t size = plan_slot_bytes(slots_class(&frames[i]));
+        for (uint64_t left = (uint64_t)slots_frames(&frames[i]) * EXO_PAGE_SIZE; left >= size; left -= size, at += size) {
+            const struct plan *plan = (const struct plan *)(const void *)at;
+            if (plan->admitted && --n == 0)
+                return (uint64_t)plan->generation << 32 | plan->number;
+        }
     }
     return 0;
 }
