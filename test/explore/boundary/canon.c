@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../../../exo/channel.h"
+#include "../../../exo/flush.h"
 #include "rules.h"
 
 static uint64_t mix(uint64_t a, uint64_t b)
@@ -19,6 +20,7 @@ static uint64_t mix(uint64_t a, uint64_t b)
 
 struct naming {
     uint8_t label[ROLES];
+    unsigned core; /* that is called the first */
     uint64_t play[PLAYS]; /* what names each */
     uint64_t sum;
 };
@@ -125,6 +127,12 @@ static uint64_t handle_hash(const struct naming *naming, const struct env *env, 
     return 100u + naming->label[(entry->frame - BLOCK(0)) / 16];
 }
 
+static bool in_slot(const struct list_node *node)
+{
+    uint64_t number = ((uintptr_t)node - (uintptr_t)frame_words(0)) >> EXO_PAGE_SHIFT;
+    return number < FRAMES && frames[number].state == FRAME_KERNEL && frames[number].kind == KIND_SLOTS;
+}
+
 /* Where a parked operation waits, and what for. */
 static uint64_t wait_hash(const struct naming *naming, const struct op *op)
 {
@@ -150,10 +158,10 @@ static uint64_t wait_hash(const struct naming *naming, const struct op *op)
         if (sending || receiving)
             return mix(channel_name(naming, PLAY(i)), sending * 10 + receiving);
     }
-    unsigned place = 0; /* of a queue or for room: its place among all on that list */
-    for (const struct list_node *at = op->wait.prev; at && at != op->wait.next && place < 8; at = at->prev)
+    unsigned place = 0; /* of a queue, for room or for a core: its place on that list, whose head is not among plans */
+    for (const struct list_node *at = op->wait.prev; in_slot(at) && place < 8; at = at->prev)
         place++;
-    return 5000 + place;
+    return mix(5000 + place, may_flush(op->cell.code) ? mix(flush_steps(op)[0], flush_steps(op)[1]) : 0);
 }
 
 static uint64_t steps_hash(struct naming *naming, const struct op *op, uint64_t by)
@@ -192,6 +200,8 @@ static uint64_t op_hash(struct naming *naming, const struct env *env, const stru
         h = mix(h, wait_hash(naming, op));
     else if (op->state == OP_READY)
         h = mix(h, steps_hash(naming, op, h));
+    if (op->cell.code == EXO_ALLOC && flush_steps(op)[1])
+        h = mix(h, frame_named(naming, (uint32_t)op->result[0], mix(h, 70)));
     if (op->state == OP_PARKED && op->cell.code == EXO_SEND && EXO_BUF_FRAME(op->result[0]))
         h = mix(h, frame_named(naming, (uint32_t)op->result[2], mix(h, 60)));
     if (op->where == WHERE_DEVICE)
@@ -253,12 +263,14 @@ static uint64_t frame_attributes(const struct naming *naming, uint32_t number)
     const struct frame *frame = &frames[number];
     bool slots = frame->state == FRAME_KERNEL && frame->kind == KIND_SLOTS;
     uint64_t h = mix(frame->state * 16u + (frame->state == FRAME_FREE ? 0 : frame->kind), label_of_index(naming, frame->owner));
+    for (unsigned core = 0; core < CORES; core++)
+        h = mix(h, core_forgot(core ^ naming->core, frame));
     return mix(h, slots ? 0 : (uint64_t)frame->rights << 32 | (uint32_t)frame->writable << 16 | frame->pins);
 }
 
-static uint64_t named_hash(enum role first, enum role second)
+static uint64_t named_hash(enum role first, enum role second, unsigned core)
 {
-    struct naming naming = {.label = {PARENT, (uint8_t)first, (uint8_t)second}};
+    struct naming naming = {.label = {PARENT, (uint8_t)first, (uint8_t)second}, .core = core};
     for (unsigned role = 0; role < ROLES; role++) {
         const struct env *env = role_env(role);
         if (env)
@@ -273,11 +285,18 @@ static uint64_t named_hash(enum role first, enum role second)
     return mix(naming.sum, device.count) | 1;
 }
 
+/* The two cores are like each other, too. */
+static uint64_t cores_hash(enum role first, enum role second)
+{
+    uint64_t plain = named_hash(first, second, 0), swapped = cores_late ? named_hash(first, second, 1) : plain;
+    return plain < swapped ? plain : swapped;
+}
+
 uint64_t state_hash(const struct round *round)
 {
-    uint64_t plain = named_hash(FIRST, SECOND);
+    uint64_t plain = cores_hash(FIRST, SECOND);
     if (round->limits.chain || round->limits.quota[FIRST] != round->limits.quota[SECOND])
         return plain;
-    uint64_t swapped = named_hash(SECOND, FIRST);
+    uint64_t swapped = cores_hash(SECOND, FIRST);
     return plain < swapped ? plain : swapped;
 }

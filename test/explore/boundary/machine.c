@@ -14,6 +14,8 @@
 uint64_t machine_now;
 unsigned machine_look;
 struct device device;
+uint64_t core_passed[CORES];
+bool cores_late;
 
 static struct frame table[FRAMES];
 static struct limits limits;
@@ -26,7 +28,11 @@ void *frame_memory(frame_t frame)
 }
 
 void space_flush(struct env *env, page_t page) { (void)env, (void)page; }
-uint64_t flush_slowest(void) { return flush_epoch; }
+uint64_t flush_slowest(void)
+{
+    uint64_t slowest = core_passed[0] < core_passed[1] ? core_passed[0] : core_passed[1];
+    return cores_late ? slowest : flush_epoch;
+}
 uint64_t clock_now(void) { return machine_now; }
 uint64_t clock_hz(void) { return 1000000000u; }
 uint64_t arch_cpu_features(void) { return 0; }
@@ -215,6 +221,7 @@ void machine_start(const struct limits *chosen)
     memset(cores, 0, sizeof cores);
     memset(&device, 0, sizeof device);
     machine_now = 1000;
+    cores_late = false;
     frame_table_init(table, FRAMES);
     flush_init();
     frame_reserve(KERNEL_ROOT, 1);

@@ -50,6 +50,7 @@ struct limits {
     uint16_t slack;        /* what a maker has besides, to build a child with */
     bool chain;            /* SECOND is FIRST's child */
     bool nic;
+    bool late;             /* cores acknowledge flushes as moves of their own; else at once */
 };
 
 /* What the device reads. */
@@ -65,6 +66,16 @@ struct device {
     uint32_t count;
     bool done, packet;
 };
+
+/* Two cores: the flush epoch that each has passed. */
+#define CORES 2u
+extern uint64_t core_passed[CORES];
+extern bool cores_late;
+/* Has that core forgotten what mappings of the frame it knew? */
+static inline bool core_forgot(unsigned core, const struct frame *frame)
+{
+    return !cores_late || frame->generation <= core_passed[core];
+}
 
 extern struct device device;
 extern uint64_t machine_now;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../../exo/flush.h"
 #include "../../../exo/net/nic.h"
 #include "rules.h"
 
@@ -282,6 +283,10 @@ static void make(const struct round *round, const struct move *move)
     case MOVE_BUILD: build(round, move->target, move->a); return;
     case MOVE_RISE: time_rise(); return;
     case MOVE_SENT: device.done = true, (void)nic_poll(); return;
+    case MOVE_FORGOT:
+        core_passed[move->a] = flush_epoch;
+        (void)flush_look();
+        return;
     case MOVE_ARRIVED: device.packet = true, (void)nic_poll(); return;
     }
     struct exo_op op = move_op(move);
@@ -399,4 +404,6 @@ void moves_start(const struct round *round)
     }
     if (!round->builds)
         slack_drop();
+    cores_late = round->limits.late;
+    core_passed[0] = core_passed[1] = flush_epoch;
 }

@@ -13,6 +13,7 @@ enum {
     MOVE_RISE,        /* time goes on to the next deadline */
     MOVE_SENT,        /* the device is done with its oldest packet */
     MOVE_ARRIVED,     /* a packet arrives */
+    MOVE_FORGOT,      /* core `a` has passed all flush epochs so far */
 };
 
 struct move {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../../../exo/flush.h"
 #include "moves.h"
 
 static struct move *end_of_list;
@@ -25,7 +26,10 @@ struct scene {
 
 static bool alike(const struct frame *a, const struct frame *b)
 {
-    return a->state == b->state && a->owner == b->owner && !a->rights && !b->rights && !a->pins && !b->pins &&
+    bool known = true;
+    for (unsigned core = 0; core < CORES; core++)
+        known &= core_forgot(core, a) == core_forgot(core, b);
+    return known && a->state == b->state && a->kind == b->kind && a->owner == b->owner && !a->rights && !b->rights && !a->pins && !b->pins &&
            a->state != FRAME_TABLE && a->state != FRAME_KERNEL;
 }
 
@@ -266,6 +270,9 @@ unsigned moves_list(const struct round *round, struct move *list)
         add(0, MOVE_RISE, 0, 0, 0, 0, 0);
     if (device.count)
         add(0, MOVE_SENT, 0, 0, 0, 0, 0);
+    for (unsigned core = 0; core < CORES && cores_late; core++)
+        if (core_passed[core] < flush_epoch)
+            add(0, MOVE_FORGOT, 0, core, 0, 0, 0);
     if (HAS(round, EXO_NET_RX))
         add(0, MOVE_ARRIVED, 0, 0, 0, 0, 0);
     unsigned count = (unsigned)(end_of_list - list);
@@ -285,6 +292,7 @@ void move_print(const struct move *move)
 #undef EXO_X
         [MOVE_GO_ON] = "goes on", [MOVE_TAKE] = "takes completions", [MOVE_BUILD] = "builds",
         [MOVE_RISE] = "time passes", [MOVE_SENT] = "the device has sent one", [MOVE_ARRIVED] = "a packet arrives",
+        [MOVE_FORGOT] = "a core has flushed",
     };
     printf("%s %s of %s: %u %u %u%s\n", roles[move->who], names[move->code], roles[move->target], move->a, move->b,
            move->c, move->flags ? " by page" : "");

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../../../exo/channel.h"
+#include "../../../exo/flush.h"
 #include "../../../exo/net/queue.h"
 
 #define PRESENT 1u
@@ -21,6 +22,7 @@ struct tally {
     uint32_t sent[FRAMES];    /* messages that it is in */
     uint8_t writers[FRAMES];  /* bit: a role that has a writable mapping */
     bool on_list[FRAMES];
+    bool taken[FRAMES];       /* by an ALLOC that waits for it to be forgotten */
 };
 
 /* ---- who can reach what -------------------------------------------------------------------------- */
@@ -107,10 +109,10 @@ static void waiters_check(const struct list *list)
     }
 }
 
-/* A parked operation waits on a list of something that lives. */
+/* A parked operation waits on a list of something that lives, or for a core. */
 static void wait_check(const struct op *op)
 {
-    bool found = false;
+    bool found = may_flush(op->cell.code) && flush_slowest() < flush_epoch;
     for (unsigned role = 0; role < ROLES; role++) {
         const struct env *env = role_env(role);
         if (env)
@@ -225,6 +227,8 @@ static void op_check(struct tally *tally, enum role role, const struct env *env,
     RULE(ended + ready + waiting + (op->state == OP_PARKED) == 1, "operation %u is in two states", op->cell.code);
     if (ready)
         RULE(env->state == ENV_DYING || list_holds(&env->ready, &plan->link), "operation %u is forgotten", op->cell.code);
+    if (op->cell.code == EXO_ALLOC && (ready || op->state == OP_PARKED) && flush_steps(op)[1])
+        tally->taken[op->result[0] % FRAMES] = true;
     if (op->state != OP_PARKED)
         return;
     if (op->where == WHERE_LIST)
@@ -235,7 +239,7 @@ static void op_check(struct tally *tally, enum role role, const struct env *env,
         tally->pins[(uint32_t)op->result[0] % FRAMES]++;
     if (op->cell.code == EXO_RECLAIM)
         RULE(reclaimed(op), "a RECLAIM waits for what is gone");
-    if (op->cell.code == EXO_SEND)
+    if (op->cell.code == EXO_SEND && op->result[2]) /* or it waits for a core, and has taken nothing */
         send_check(tally, role, env, op);
 }
 
@@ -416,12 +420,13 @@ static void frame_check(const struct tally *tally, uint32_t number)
 }
 
 /* The free lists hold what nobody has, once. */
-static void free_check(void)
+static void free_check(const struct tally *tally)
 {
     uint32_t free = 0, runs = 0;
     for (unsigned i = 0; i < FRAMES; i++) {
         const struct frame *frame = &frames[i];
-        if (frame->state != FRAME_FREE)
+        RULE(!tally->taken[i] || (frame->state == FRAME_FREE && !frame->kind), "frame %u was taken and is not", i);
+        if (frame->state != FRAME_FREE || tally->taken[i])
             continue;
         free++;
         runs += frame->kind ? 1u << (frame->kind - 1) : 0;
@@ -487,7 +492,7 @@ void rules_check(void)
     }
     for (unsigned i = 0; i < FRAMES; i++)
         frame_check(&tally, i);
-    free_check();
+    free_check(&tally);
     accounts_check(&tally);
     handles_check();
 }
@@ -520,6 +525,8 @@ void rules_before(struct play_before *before)
         before->kind[i] = frames[PLAY(i)].kind;
         before->owner[i] = (uint8_t)frames[PLAY(i)].owner;
         before->to[i] = 0;
+        before->rights[i] = frames[PLAY(i)].rights;
+        before->known[i] = !core_forgot(0, &frames[PLAY(i)]) || !core_forgot(1, &frames[PLAY(i)]);
     }
     places_before(before);
 }
@@ -542,7 +549,8 @@ static void content_check(unsigned i, const struct play_before *before, const st
     bool sent = was == FRAME_KERNEL && before->kind[i] == KIND_SENT;
     bool held = was == FRAME_OWNED || sent, owned = frame->state == FRAME_OWNED;
     bool sent_there = sent && before->to[i] == frame->owner;
-    RULE(!held || !owned || before->owner[i] == frame->owner || sent_there || move->code == EXO_GIVE,
+    bool given = move->code == EXO_GIVE || (cores_late && move->code == MOVE_GO_ON); /* it may have waited */
+    RULE(!held || !owned || before->owner[i] == frame->owner || sent_there || given,
          "frame %u went from hand to hand", PLAY(i));
     RULE(was == FRAME_OWNED || was == FRAME_FROZEN || frame->state != FRAME_FROZEN, "frame %u froze in nobody's hand", PLAY(i));
     RULE(was != FRAME_TABLE || !owned || !frame->rights, "table %u was taken back while it was mapped", PLAY(i));
@@ -554,10 +562,22 @@ static void content_check(unsigned i, const struct play_before *before, const st
         RULE(!owned, "frame %u is somebody's with what the kernel wrote", PLAY(i));
 }
 
+/* What a core may still reach through a mapping that went stays where it is, or becomes free, until both cores forgot. */
+static void flush_check(unsigned i, const struct play_before *before)
+{
+    const struct frame *frame = &frames[PLAY(i)];
+    bool same = frame->state == before->state[i] && frame->owner == before->owner[i];
+    bool table_back = before->state[i] == FRAME_TABLE && frame->state == FRAME_OWNED && frame->owner == before->owner[i];
+    RULE(same || table_back || frame->state == FRAME_FREE, "frame %u was given away, and a core remembers it", PLAY(i));
+    RULE(frame->state != FRAME_OWNED || frame->rights <= before->rights[i], "frame %u was mapped, and a core remembers it", PLAY(i));
+}
+
 void rules_contents(const struct play_before *before, const struct move *move)
 {
     for (unsigned i = 0; i < PLAYS; i++) {
         const struct frame *frame = &frames[PLAY(i)];
+        if (before->known[i] && move->code != MOVE_FORGOT)
+            flush_check(i, before);
         if (frame->state == FRAME_TABLE || (frame->state == FRAME_KERNEL && frame->kind != KIND_SENT))
             continue; /* entries: rules_check() looks at them */
         content_check(i, before, move);
