@@ -129,10 +129,28 @@ void console_printf(const char *format, ...)
     va_end(arguments);
 }
 
+static jmp_buf *ending; /* who expects it */
+static unsigned ended_with;
+
 noreturn void machine_exit(unsigned value)
 {
+    if (ending) {
+        ended_with = value;
+        longjmp(*ending, 1);
+    }
     fprintf(stderr, "machine_exit(%#x)\n", value);
     abort();
+}
+
+unsigned host_end(void (*act)(void))
+{
+    jmp_buf here;
+    ended_with = 0;
+    ending = &here;
+    if (!setjmp(here))
+        act();
+    ending = NULL;
+    return ended_with;
 }
 
 noreturn void panic(const char *format, ...)
@@ -166,7 +184,7 @@ static uint64_t take_frames(unsigned count)
 }
 
 /* The frames behind the archive page and its one "program" page. */
-static struct env *start(bool nic)
+static struct env *start(bool nic, const struct image *image, uint32_t free)
 {
     memory_map();
     memset((void *)KERNEL_PHYSMAP, 0x5a, HOST_FRAMES * EXO_PAGE_SIZE);
@@ -183,18 +201,19 @@ static struct env *start(bool nic)
     frame_table_init(table, HOST_FRAMES);
     frame_reserve(HOST_FRAMES - 1, 1);
     frame_reserve(1, 1); /* the archive: one page */
-    frame_add_free(2, HOST_FRAMES - 3);
+    frame_add_free(2, free);
     EXPECT(!nic || nic_init(take_frames));
     struct boot_range archive = {EXO_PAGE_SIZE, 2 * EXO_PAGE_SIZE};
-    struct image image = {.entry = 0x400000};
-    struct env *env = first_create(&archive, &image, nic);
+    struct env *env = first_create(&archive, image, nic);
     core_start(core_this(), env);
     core_this()->current = env;
     return env;
 }
 
-struct env *host_start(void) { return start(false); }
-struct env *host_start_nic(void) { return start(true); }
+static const struct image no_image = {.entry = 0x400000};
+struct env *host_start(void) { return start(false, &no_image, HOST_FRAMES - 3); }
+struct env *host_start_nic(void) { return start(true, &no_image, HOST_FRAMES - 3); }
+struct env *host_start_image(const struct image *image, uint32_t frames_of) { return start(false, image, frames_of); }
 
 void host_stop_nic(void)
 {

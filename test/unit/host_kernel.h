@@ -23,6 +23,11 @@ struct env *host_start(void);
  * device has no packet. */
 struct env *host_start_nic(void);
 void host_stop_nic(void);
+/* The first program out of an image, in a machine with so many free frames (at most HOST_FRAMES - 3). */
+struct image;
+struct env *host_start_image(const struct image *image, uint32_t frames_of);
+/* What the machine ends with (EXO_POWER_...) while `act` goes on; 0 if it does not end. */
+unsigned host_end(void (*act)(void));
 /* A child of it with rings, `quota` frames and `slots` frames of slots of that class. */
 struct env *host_child(struct env *parent, uint32_t quota, unsigned slots, unsigned slot_class,
                        uint32_t *handle);
