@@ -14,6 +14,7 @@ struct core cores[1];
 struct machine machine;
 
 #define TIMER_BUDGET 16u /* timers ended for one environment at a time */
+#define OWN_TURNS 64u    /* a program runs at least this part of a slot between its own timers */
 
 void core_start(struct core *core, struct env *owner)
 {
@@ -222,6 +223,16 @@ static uint64_t turn_end(const struct core *core, const struct env *env, uint64_
     return end;
 }
 
+/* A plan has perhaps just set a timer of the program that goes on. It is not late, but when it is always
+ * about to be (a period of a tick) the program comes in between. */
+static void own_timer(struct core *core, const struct env *env)
+{
+    if (!env->timers || env->timers->result[0] >= core->armed)
+        return;
+    uint64_t soonest = clock_now() + core->slot_ticks / OWN_TURNS;
+    arm(core, env->timers->result[0] > soonest ? env->timers->result[0] : soonest);
+}
+
 /* ---- ways in and out ------------------------------------------------------------------ */
 
 static noreturn void resume(struct core *core, struct env *env)
@@ -277,8 +288,7 @@ noreturn void core_leave(struct core *core)
         bool user = env_continue(env);
         nic_flush();
         if (user && !core->attention && !due) {
-            if (env->timers)
-                arm(core, env->timers->result[0]); /* perhaps one that a plan has just set */
+            own_timer(core, env);
             resume(core, env);
         }
     }
