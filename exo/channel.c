@@ -255,7 +255,7 @@ static int receive_frozen(struct env *env, const struct message *message, struct
         }
         if (error) {
             while (i-- > 0)
-                (void)space_unmap(env, page_behind(page, i), &gone);
+                (void)space_unmap(env, page_behind(page, i), 1, &gone);
             op->result[0] = level;
             return error;
         }

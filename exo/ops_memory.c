@@ -240,7 +240,7 @@ static int map_right(const struct env *env, number_t number, unsigned perm, fram
                      (entry->kind == KIND_CQ || entry->kind == KIND_INFO));
     if (!readable)
         return -EXO_E_FRAME;
-    return perm == EXO_READ ? 0 : -EXO_E_RIGHT;
+    return (perm & ~EXO_LARGE) == EXO_READ ? 0 : -EXO_E_RIGHT;
 }
 
 static uint64_t info_frame(const struct env *env) { return env->frame.number + 3u; }
@@ -333,8 +333,11 @@ int op_unmap(struct plan *plan, struct op *op)
     uint64_t end = step_end(op->step[0], count);
     for (; op->step[0] < end; op->step[0]++) {
         frame_t frame;
-        if (space_unmap(env, page_behind(first, op->step[0]), &frame))
+        int error = space_unmap(env, page_behind(first, op->step[0]), count - op->step[0], &frame);
+        if (error == -EXO_E_ABSENT)
             continue;
+        if (error)
+            return error;
         if (op->result[1]++ == 0)
             op->result[0] = frame.number;
     }
@@ -349,7 +352,7 @@ int op_protect(struct plan *plan, struct op *op)
     page_t first;
     if (!env)
         return -EXO_E_HANDLE;
-    if (!pages_checked(op_arg(op, 0), count, &first))
+    if (perm & EXO_LARGE || !pages_checked(op_arg(op, 0), count, &first))
         return -EXO_E_RANGE;
     uint64_t end = step_end(op->step[0], count);
     for (; op->step[0] < end; op->step[0]++) {

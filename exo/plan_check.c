@@ -41,27 +41,30 @@ static int check_reference(const struct plan *plan, unsigned index, uint64_t wor
     return 0;
 }
 
-/* What a constant of a kind may be: low <= word <= low + span, and no bit of `misaligned`. */
+/* What a constant of a kind may be: low <= word <= low + span, but for the bits of `loose`, and no bit of `misaligned`. */
 static const struct range {
     uint64_t low, span, misaligned;
     int error;
+    uint32_t loose;
 } ranges[] = {
     [K_ZERO] = {0, 0, 0, -EXO_E_FORM},
     [K_WORD] = {0, UINT64_MAX, 0, 0},
     [K_FRAME] = {0, UINT64_MAX, 0, 0},
     [K_COUNT] = {1, EXO_COUNT_MAX - 1, 0, -EXO_E_RANGE},
     [K_ADDR] = {0, EXO_USER_END - 1, EXO_PAGE_SIZE - 1, -EXO_E_RANGE},
-    [K_PERM] = {1, EXO_NONE - 1, 0, -EXO_E_RANGE},
+    [K_PERM] = {1, EXO_NONE - 1, 0, -EXO_E_RANGE, EXO_LARGE},
     [K_BUF] = {0, UINT64_MAX, 0, 0},
     [K_TICK] = {0, UINT64_MAX, 0, 0},
     [K_SMALL] = {0, 0xffff, 0, -EXO_E_RANGE},
     [K_HANDLE] = {0, UINT32_MAX, 0, -EXO_E_HANDLE},
 };
 
-static inline int check_value(uint64_t word, uint8_t kind)
+static int check_value(uint64_t word, uint8_t kind)
 {
     const struct range *range = &ranges[kind];
-    return word - range->low > range->span || word & range->misaligned ? range->error : 0;
+    if (word - range->low <= range->span && !(word & range->misaligned))
+        return 0;
+    return word & range->loose ? check_value(word & ~(uint64_t)range->loose, kind) : range->error;
 }
 
 /* The cell before was found good with the same handle, for the same kind. */

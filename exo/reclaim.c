@@ -13,7 +13,7 @@
 #define STEP_FRAMES 16u
 
 /* Where the walk of a forced reclaim is: op->step[0]. step[1] is its place, step[2] counts what it took. */
-enum phase { PHASE_BEGIN, PHASE_SPARE, PHASE_BELOW, PHASE_FRAMES, PHASE_END };
+enum phase { PHASE_BEGIN, PHASE_SPARE, PHASE_PAGES, PHASE_FRAMES, PHASE_END };
 
 /* Frames that the child has to give up before it has `count` that are not used. */
 static uint64_t missing(const struct env *child, uint64_t count)
@@ -99,17 +99,15 @@ static bool takeable(const struct env *child, frame_t frame, uint32_t mappings)
            entry->rights == mappings;
 }
 
-/* Pages from step[1] to `end`; true when it has come there. */
-static bool take_pages(struct env *child, struct op *op, uint64_t end)
+/* Pages from step[1] on; true when it has come to the end. */
+static bool take_pages(struct env *child, struct op *op)
 {
     unsigned budget = STEP_FRAMES;
     frame_t frame;
     page_t page = {op->step[1]};
-    while (missing(child, op_constant(op, 0)) && space_next(child, &page, &budget, &frame) &&
-           page.address < end) {
+    while (missing(child, op_constant(op, 0)) && space_next(child, &page, &budget, &frame)) {
         bool owned = takeable(child, frame, 1);
-        if (owned || frame_entry(frame)->state == FRAME_FROZEN) {
-            (void)space_unmap(child, page, &frame);
+        if ((owned || frame_entry(frame)->state == FRAME_FROZEN) && !space_unmap(child, page, UINT64_MAX, &frame)) {
             if (owned)
                 take_frame(child, frame);
             write_down(child, op, page.address);
@@ -118,7 +116,7 @@ static bool take_pages(struct env *child, struct op *op, uint64_t end)
         budget--;
     }
     op->step[1] = page.address;
-    return page.address >= end;
+    return page.address >= EXO_USER_END;
 }
 
 /* Frames that are not mapped, along the child's list; the walk begins anew when its place has left the list. */
@@ -151,9 +149,9 @@ static bool force(struct env *child, struct op *op)
     bool done = true;
     child->seized = true;
     switch (op->step[0]) {
-    case PHASE_BEGIN: op->result[2] = op->step[1] = spare(child); break;
-    case PHASE_SPARE: done = take_pages(child, op, EXO_USER_END); break;
-    case PHASE_BELOW: done = take_pages(child, op, op->result[2]); break;
+    case PHASE_BEGIN: op->step[1] = spare(child); break;
+    case PHASE_SPARE:
+    case PHASE_PAGES: done = take_pages(child, op); break;
     case PHASE_FRAMES: done = take_unmapped(child, op); break;
     case PHASE_END: return true;
     }

@@ -31,7 +31,7 @@ def _answers(guest):
 
 
 @limit(60)
-@cases("memory", "machine", "tables", "refused", "spoof", "upcalls", "leftovers", "hogs", "channels")
+@cases("memory", "machine", "tables", "refused", "spoof", "upcalls", "leftovers", "hogs", "channels", "large")
 def test_attack(t, case):
     guest = t.boot(f"{case}.manifest", memory="96M")
     sent, answered = _answers(guest)

@@ -36,7 +36,7 @@ static int constant(uint64_t word, const char *kind)
     if (is(kind, "ADDR"))
         return word % EXO_PAGE_SIZE || word >= EXO_USER_END ? EXO_E_RANGE : 0;
     if (is(kind, "PERM"))
-        return word < 1 || word > EXO_NONE ? EXO_E_RANGE : 0;
+        return (word & ~(uint64_t)EXO_LARGE) < 1 || (word & ~(uint64_t)EXO_LARGE) > EXO_NONE ? EXO_E_RANGE : 0;
     if (is(kind, "SMALL"))
         return word > 65535 ? EXO_E_RANGE : 0;
     if (is(kind, "HANDLE"))

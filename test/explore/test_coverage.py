@@ -52,7 +52,7 @@ def _seeds(folder):
 
 
 # Meson's targets, with what they are given. Each is a short run.
-UNIT = ["boot", "channel", "first", "flush", "frame", "hostile", "image", "life", "match", "net", "plan", "reclaim", "refused", "space",
+UNIT = ["boot", "channel", "first", "flush", "frame", "hostile", "large", "image", "life", "match", "net", "plan", "reclaim", "refused", "space",
         "virtq"]
 PROGRAMS = [
     *((f"test/unit/coverage_{name}", []) for name in UNIT),

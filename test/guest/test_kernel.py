@@ -10,7 +10,7 @@ from xo.manifest import elf_path
 from xo.testing import cases, limit
 
 # A case of each program that must have been run.
-RAN = {"memory": "zeroed", "space": "freeze-runs", "envs": "killed", "grants": "cpu-give", "many": "many",
+RAN = {"memory": "zeroed", "large": "frozen", "space": "freeze-runs", "envs": "killed", "grants": "cpu-give", "many": "many",
        "plans": "full-ring", "timers": "standing-always", "reclaim": "called-off", "registers": "slices", "registers-two": "faults",
        "upcalls": "nesting", "net": "carved"}
 

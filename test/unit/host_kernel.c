@@ -438,31 +438,52 @@ static unsigned plans_check(const struct env *env)
     return taken;
 }
 
+static void leaf_count(const struct env *env, uint32_t number, bool writable)
+{
+    EXPECT(number < HOST_FRAMES);
+    const struct frame *frame = &frames[number];
+    EXPECT(frame->state == FRAME_FROZEN || frame->owner == env->index);
+    EXPECT(!writable || frame->state == FRAME_OWNED);
+    EXPECT(frame->state != FRAME_KERNEL || frame->kind == KIND_CQ || frame->kind == KIND_INFO);
+    sums.mappings[number]++;
+    sums.writable[number] += writable;
+}
+
+/* Whole, or as far as it is there. */
+static void large_count(const struct env *env, uint64_t entry)
+{
+    bool whole = entry & 1;
+    uint64_t low = whole ? 0 : entry >> 44 & 511, high = whole ? LARGE_PAGES : entry >> 53 & 1023;
+    uint32_t first = (uint32_t)(entry >> 12);
+    EXPECT(entry & 0x80 && first % LARGE_PAGES == 0 && low < high && high <= LARGE_PAGES);
+    EXPECT(!(entry & 0x18) && (!whole || !(entry >> 44 & 0x7ffff))); /* cached; no bits that have no meaning */
+    for (uint64_t i = low; i < high; i++)
+        leaf_count(env, first + (uint32_t)i, entry & 2);
+}
+
 /* Counts what a program's tables map, and that it may. */
 static void tables_count(const struct env *env, uint32_t root, unsigned level)
 {
     const uint64_t *entry = frame_memory((frame_t){root});
     for (unsigned i = 0; i < (level == 4 ? 256 : 512); i++) {
-        if (i % 4 == 0 && !((entry[i] | entry[i + 1] | entry[i + 2] | entry[i + 3]) & 1))
+        if (i % 4 == 0 && !(entry[i] | entry[i + 1] | entry[i + 2] | entry[i + 3]))
             i += 3; /* most are empty */
-        if (!(entry[i] & 1))
+        if (!entry[i])
             continue;
         uint32_t number = (uint32_t)(entry[i] >> 12);
-        EXPECT(number < HOST_FRAMES);
-        const struct frame *frame = &frames[number];
         if (level < 4)
             sums.writable[root]++;
+        if (level == 2 && (entry[i] & 0x81) != 1) {
+            large_count(env, entry[i]);
+            continue;
+        }
+        EXPECT(entry[i] & 1 && !(entry[i] & 0x80) && number < HOST_FRAMES);
         if (level > 1) {
-            EXPECT(frame->state == FRAME_TABLE && frame->owner == env->index);
+            EXPECT(frames[number].state == FRAME_TABLE && frames[number].owner == env->index);
             tables_count(env, number, level - 1);
             continue;
         }
-        bool writable = entry[i] & 2;
-        EXPECT(frame->state == FRAME_FROZEN || frame->owner == env->index);
-        EXPECT(!writable || frame->state == FRAME_OWNED);
-        EXPECT(frame->state != FRAME_KERNEL || frame->kind == KIND_CQ || frame->kind == KIND_INFO);
-        sums.mappings[number]++;
-        sums.writable[number] += writable;
+        leaf_count(env, number, entry[i] & 2);
     }
 }
 

@@ -34,6 +34,7 @@ static bool one_in(unsigned n) { return below(n) == 0; }
 
 #define KNOWN 48u
 #define REGION 0x200000000000ull /* has tables */
+#define LARGE_AT (REGION + 0x200000) /* where large pages are tried */
 
 static struct memory {
     uint64_t frame[KNOWN], id[KNOWN];
@@ -89,6 +90,8 @@ static uint64_t page_any(void)
         return EXO_BOOT_ARCHIVE + below(2) * EXO_PAGE_SIZE;
     if (one_in(10))
         return EXO_USER_END - (1 + below(3)) * EXO_PAGE_SIZE;
+    if (one_in(8))
+        return LARGE_AT + below(2) * below(LARGE_PAGES) * EXO_PAGE_SIZE;
     return (one_in(2) ? REGION : EXO_BOOT_BASE) + (below(24) + (one_in(20) ? 510 : 0)) * EXO_PAGE_SIZE;
 }
 
@@ -117,7 +120,7 @@ static unsigned perm_any(void)
 {
     static const unsigned perms[] = {EXO_READ, EXO_READ, EXO_READ | EXO_WRITE, EXO_READ | EXO_WRITE,
                                      EXO_READ | EXO_EXEC, EXO_NONE, EXO_WRITE, 7};
-    return perms[below(8)];
+    return perms[below(8)] | (one_in(6) ? EXO_LARGE : 0);
 }
 
 static uint64_t count_any(void)
@@ -169,6 +172,17 @@ static uint64_t slot_any(const struct env *env)
     return below(34);
 }
 
+/* A large page from its first frame on, or from where the frame lies in its run. */
+static void large_sense(struct exo_op *op)
+{
+    if (!(op->arg[3] & EXO_LARGE))
+        return;
+    if (one_in(2))
+        op->arg[1] -= op->arg[1] % LARGE_PAGES;
+    op->arg[0] = LARGE_AT + (op->arg[1] % LARGE_PAGES) * EXO_PAGE_SIZE;
+    op->arg[2] = one_in(2) ? LARGE_PAGES : op->arg[2];
+}
+
 /* What makes operations succeed more often than chance would. */
 static void sense(const struct env *env, struct exo_op *op)
 {
@@ -179,7 +193,15 @@ static void sense(const struct env *env, struct exo_op *op)
         op->arg[0] = one_in(10) ? count_any() : 1 + below(4);
         op->arg[1] = one_in(6) ? below(12) : 0;
         op->arg[2] = one_in(8) ? frame_any(env) : EXO_ANY;
+        if (one_in(12))
+            op->arg[0] = LARGE_PAGES, op->arg[1] = 6, op->arg[2] = EXO_ANY;
         break;
+    case EXO_MAP: large_sense(op); break;
+    case EXO_SHARE:
+        if (op->arg[3] & EXO_LARGE)
+            op->arg[0] = LARGE_AT, op->arg[1] = one_in(2) ? LARGE_AT : EXO_BOOT_ARCHIVE;
+        break;
+    case EXO_UNMAP: op->arg[1] = one_in(4) ? 2 * LARGE_PAGES : op->arg[1]; break;
     case EXO_SLOTS:
         op->arg[2] = cells[below(6)];
         op->arg[1] = one_in(4) ? count_any() : 1 + below(4);

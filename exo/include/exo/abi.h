@@ -159,7 +159,7 @@ struct exo_completion {
  *
  *   ZERO   must be 0                     WORD   any 64-bit value
  *   FRAME  a frame number                COUNT  1..EXO_COUNT_MAX; never a reference (it sets the price)
- *   ADDR   a page-aligned user address   PERM   EXO_READ | EXO_WRITE | EXO_EXEC, or EXO_NONE
+ *   ADDR   a page-aligned user address   PERM   EXO_READ | EXO_WRITE | EXO_EXEC, or EXO_NONE; with EXO_LARGE or without
  *   BUF    a buffer word, or in a result a length     TICK  an absolute tick
  *   SMALL  0..65535                      HANDLE a handle of the caller
  *
@@ -252,21 +252,21 @@ enum exo_code {
  *
  * TABLE(env; frame, address, level)  Donates an owned frame of the caller as the
  *   page table of `level` (1: maps pages, 2, 3) for `address`. For a child the frame must have been
- *   the caller's: it moves. EXISTS, NO_TABLE (a level above is missing), BUSY,
+ *   the caller's: it moves. Level 1 where a large page is splits it. EXISTS, NO_TABLE (a level above is missing), BUSY,
  *   RANGE (level), QUOTA (child).
  * UNTABLE(env; address, level) Takes an empty page table back. Result: the frame,
  *   owned by the environment it served. BUSY if not empty.
  * MAP(env; address, frame, count, perm)  Maps `count` consecutive frames owned by that
- *   environment. NO_TABLE, EXISTS, RANGE. Never allocates. With perm == EXO_READ also maps
+ *   environment. NO_TABLE, EXISTS, RANGE; BUSY (65535 writable mappings). Never allocates. With perm == EXO_READ also maps
  *   the environment's own tables, completion ring and info page (EXO_INFO_FRAME).
  *   Pages before the one that failed stay mapped; result 0 then counts them.
  * SHARE(env; to, from, count, perm)  Copies the caller's mappings of frozen frames at
  *   `from` to `to` in the environment. perm without EXO_WRITE. Each costs the
  *   holder one frame of quota. ABSENT, STATE (not frozen), NO_TABLE, EXISTS, QUOTA.
  * UNMAP(env; address, count)   Removes mappings; holes are skipped. Results: frame of the
- *   first page that was mapped (0: none), pages removed. The last right to a frozen frame frees it.
+ *   first page that was mapped (0: none), pages removed. The last right to a frozen frame frees it. STATE: not all of a large page.
  * PROTECT(env; address, count, perm)  Changes rights of what is mapped; holes are
- *   skipped. RIGHT if EXO_WRITE is asked for frozen or kernel frames.
+ *   skipped. RIGHT if EXO_WRITE is asked for frozen or kernel frames; STATE (a large page: split it), RANGE (EXO_LARGE).
  *
  * SLOTS(env; frame, count, class)  Donates `count` consecutive frames of that environment
  *   as plan slots for 4, 16, 32 or 64 cells. Result: slots gained. RANGE (class, or too
@@ -348,6 +348,18 @@ enum exo_code {
  * POWER(machine; value)        Ends the machine; `value` is the exit code's (EXO_POWER_...).
  */
 
+/*
+ * Large pages: EXO_LARGE_PAGES pages at an aligned address that one entry of a table of level 2 maps. Frames and rights are what they
+ * are without it: each frame counts its mapping, is frozen, thawed and charged by itself, and an operation does
+ * 16 pages a step. MAP or SHARE with EXO_LARGE makes it from its first page on, over frames aligned alike (else RANGE), where
+ * no table of level 1 is (EXISTS); a later one goes on where an earlier one ended (ABSENT, EXISTS: elsewhere). It can be
+ * accessed once its last page is there. UNMAP of all of it takes it away from its first page on, and with that no page can be accessed.
+ * TABLE of level 1 splits it: the frame becomes a table of small pages with the same rights, accessed and dirty (EXO_NONE
+ * if it was not whole). Nothing joins small pages to a large one.
+ * In its table: frame << 12, bit 7, else as a small page's; accessed and dirty are of all of it. Not whole: bit 0 is clear, bits 44-52 and
+ * 53-62 say from which to which page it is there.
+ */
+
 #define EXO_CHANNEL_PLACES 64u
 #define EXO_CHANNEL_FRAMES 4u
 
@@ -355,6 +367,8 @@ enum exo_code {
 #define EXO_WRITE 2u
 #define EXO_EXEC 4u
 #define EXO_NONE 8u /* alone: mapped, and any access faults (the frame stays where UNMAP finds it) */
+#define EXO_LARGE 16u /* MAP and SHARE: as large pages, see "Large pages" */
+#define EXO_LARGE_PAGES 512u
 
 /* MAP with this frame maps the environment's info page, read-only. */
 #define EXO_INFO_FRAME 0xfffffffffull
@@ -438,7 +452,8 @@ struct exo_control {
 /*
  * Reclaim. What a program's parent asks back and does not get in time is taken by force, in this order: pages from
  * control.spare to the end of user space, pages below it, owned frames that are not mapped. A page whose frame is owned, not pinned
- * and mapped only there is unmapped, and the frame goes; a mapping of a frozen frame goes. Tables, rings, the control page,
+ * and mapped only there is unmapped, and the frame goes; a mapping of a frozen frame goes. A large page goes from its first page
+ * on up to one that has to stay; what then is left of it is not whole: the program splits it to reach its pages again. Tables, rings, the control page,
  * plan slots and other objects, pinned frames and frames mapped more than once stay. Each run of pages or
  * frames is an entry of info.taken[]: entry i is at i mod EXO_TAKEN, info.taken_tail is one past the last. When the program has
  * not seen (control.taken_head) EXO_TAKEN of them, the last run is made longer, so what lies between its ends may be still there:

@@ -151,7 +151,9 @@ static void count_values(struct list *list)
 static void perm_values(struct list *list)
 {
     for (unsigned i = 0; i < 18; i++)
-        add(list, i, i == 0 || i > EXO_NONE ? BAD : ODD, "rights");
+        add(list, i, (i & ~EXO_LARGE) == 0 || (i & ~EXO_LARGE) > EXO_NONE ? BAD : ODD, "rights");
+    for (unsigned i = 2; i <= EXO_NONE + 1; i++)
+        add(list, i | EXO_LARGE, i > EXO_NONE ? BAD : ODD, "rights to a large page");
     add(list, 0xff, BAD, "rights");
     add(list, (1ull << 32) + EXO_READ, BAD, "rights and 2^32");
     add(list, (1ull << 63) + EXO_READ, BAD, "rights and 2^63");

@@ -62,7 +62,7 @@ static void tables_hash(struct naming *naming, enum role role)
         }
     }
     uint64_t second = frame_words(BLOCK(role) + PART_LEVEL2)[1];
-    if (!(second & 1) || frames[BLOCK(role) + PART_LEVEL2].state != FRAME_TABLE)
+    if (!(second & 1) || second & 0x80 || frames[BLOCK(role) + PART_LEVEL2].state != FRAME_TABLE)
         return;
     uint64_t entry = frame_words((uint32_t)(second >> 12) % FRAMES)[0];
     uint64_t by = mix(mix(label, 999), entry & ~0xffffffffff000ull);

@@ -16,7 +16,8 @@ uint64_t (*outcomes)[32];
 static uint32_t last_handle[ROLES];
 static uint64_t seen[ROLES]; /* completions that were looked at */
 
-static const unsigned perms[] = {EXO_READ, EXO_READ | EXO_WRITE, EXO_NONE, EXO_READ | EXO_EXEC};
+static const unsigned perms[] = {EXO_READ, EXO_READ | EXO_WRITE, EXO_NONE, EXO_READ | EXO_EXEC,
+                                 EXO_LARGE | EXO_READ, EXO_LARGE | EXO_READ | EXO_WRITE};
 
 enum role role_maker(const struct round *round, enum role role)
 {

@@ -26,10 +26,12 @@ struct round {
     uint64_t codes;    /* bit: an operation code */
     bool builds;       /* what died is made anew */
     unsigned perms;    /* MAP and PROTECT: the first so many of R, RW, NONE, RX */
+    bool large;        /* the page whose table is missing can be a large one */
     unsigned depth;    /* how deep it goes however long that takes */
     struct limits limits;
 };
 
+#define PERM_LARGE 4u /* the fifth and sixth: R, RW of a large page */
 #define MOVES 1024u
 
 /* How plans of a role stand: which of its operations have no completion yet. Part of the image. */

@@ -53,7 +53,7 @@ static void scene_pages(struct scene *scene, enum role role)
     for (unsigned page = 0; page < 2; page++)
         scene->mapped[role][page] = table[page] & 1;
     uint64_t entry = frame_words(BLOCK(role) + PART_LEVEL2)[1];
-    scene->mapped[role][2] = entry & 1 && frame_words((uint32_t)(entry >> 12))[0] & 1;
+    scene->mapped[role][2] = entry & 1 && (entry & 0x80 || frame_words((uint32_t)(entry >> 12))[0] & 1);
 }
 
 /* The first free page of the first table, the third page, one that is taken. */
@@ -86,6 +86,8 @@ static void on_frames(const struct scene *scene, enum role who, enum role target
         for (unsigned j = 0; j < count && HAS(round, EXO_MAP); j++)
             for (unsigned perm = 0; perm < round->perms; perm++)
                 add(who, EXO_MAP, target, frame, place[j], perm, 0);
+        for (unsigned perm = 0; perm < 2 && round->large; perm++)
+            add(who, EXO_MAP, target, frame, 2, PERM_LARGE + perm, 0);
     }
     if (HAS(round, EXO_UNTABLE))
         add(who, EXO_UNTABLE, target, 0, 0, 0, 0);
@@ -113,6 +115,8 @@ static void on_pages(const struct scene *scene, enum role who, enum role target)
             continue;
         for (unsigned j = 0; j < count && HAS(round, EXO_SHARE); j++)
             add(who, EXO_SHARE, target, page, place[j], j ? 0 : 1, 0), add(who, EXO_SHARE, target, page, place[j], 0, 0);
+        if (round->large)
+            add(who, EXO_SHARE, target, page, 2, PERM_LARGE, 0);
         if (who != target)
             continue;
         if (HAS(round, EXO_FREEZE))

@@ -10,6 +10,7 @@
 
 #define PRESENT 1u
 #define WRITABLE 2u
+#define LARGE 0x80u
 
 /* How far a dying environment is (kill.c): its tables are not written when its rights are dropped. */
 enum { KILL_RIGHTS = 3, KILL_FRAMES = 4 };
@@ -68,7 +69,8 @@ static void table_walk(struct tally *tally, enum role role, const struct env *en
         if (!(entry[i] & PRESENT))
             continue;
         tally->entries[table]++;
-        if (level == 1) {
+        RULE(!(entry[i] & LARGE) || level == 2, "%u has a large page in a table of level %u", role, level);
+        if (level == 1 || entry[i] & LARGE) {
             leaf_check(tally, role, env, entry[i], at);
             continue;
         }

@@ -272,20 +272,21 @@ static void round_search(const struct round *round, double until, bool verbose)
 #define LIVES (B(ENV_KILL) | B(ENV_WAIT) | B(ENV_EXIT))
 
 static const struct round rounds[] = {
-    {"memory", MEMORY, false, 2, 7, {{3, 2, 2}, FOREVER, 0, false, false, false}},
-    {"tables and a grandchild", MEMORY | TABLES, false, 2, 6, {{3, 2, 2}, FOREVER, 0, true, false, false}},
+    {"memory", MEMORY, false, 2, false, 7, {{3, 2, 2}, FOREVER, 0, false, false, false}},
+    {"tables and a grandchild", MEMORY | TABLES, false, 2, false, 6, {{3, 2, 2}, FOREVER, 0, true, false, false}},
+    {"large pages", (MEMORY & ~B(GIVE)) | TABLES | B(RECLAIM) | B(ENV_KILL), false, 1, true, 5, {{3, 3, 2}, FOREVER, 0, false, false, false}},
     {"reclaim", B(ALLOC) | B(FREE) | B(MAP) | B(UNMAP) | B(FREEZE) | B(SHARE) | B(RECLAIM) | B(RECLAIM_WAIT) | B(CANCEL),
-     false, 2, 5, {{2, 2, 2}, FOREVER, 0, false, false, false}},
-    {"lives", B(ALLOC) | B(GIVE) | B(MAP) | B(FREEZE) | B(SHARE) | LIVES, true, 2, 5, {{3, 2, 2}, FOREVER, 0, false, false, false}},
+     false, 2, false, 5, {{2, 2, 2}, FOREVER, 0, false, false, false}},
+    {"lives", B(ALLOC) | B(GIVE) | B(MAP) | B(FREEZE) | B(SHARE) | LIVES, true, 2, false, 5, {{3, 2, 2}, FOREVER, 0, false, false, false}},
     {"lives of a chain", B(ALLOC) | B(MAP) | B(FREEZE) | B(SHARE) | B(TABLE) | B(RECLAIM) | LIVES,
-     true, 2, 4, {{3, 2, 2}, FOREVER, 0, true, false, false}},
+     true, 2, false, 4, {{3, 2, 2}, FOREVER, 0, true, false, false}},
     {"device", B(ALLOC) | B(FREE) | B(GIVE) | B(MAP) | B(UNMAP) | B(FREEZE) | B(THAW) | B(NET_TX) | B(NET_RX) | B(CANCEL) | B(ENV_KILL),
-     true, 2, 5, {{3, 2, 2}, FOREVER, 0, false, true, false}},
+     true, 2, false, 5, {{3, 2, 2}, FOREVER, 0, false, true, false}},
     {"channels", B(ALLOC) | B(FREE) | B(MAP) | B(FREEZE) | B(CHANNEL_CREATE) | B(SEND) | B(RECV) | B(HANDLE_COPY) | B(HANDLE_DROP) | B(CANCEL) | B(ENV_KILL),
-     true, 1, 5, {{4, 4, 4}, FOREVER, 0, false, false, false}},
+     true, 1, false, 5, {{4, 4, 4}, FOREVER, 0, false, false, false}},
     {"late cores", B(ALLOC) | B(FREE) | B(GIVE) | B(MAP) | B(UNMAP) | B(FREEZE) | B(THAW) | B(SHARE) | B(TABLE) | B(UNTABLE) | B(CANCEL) | B(ENV_KILL),
-     false, 1, 7, {{3, 2, 2}, FOREVER, 0, false, false, true}},
-    {"full rings", B(ALLOC) | B(RECLAIM) | B(RECLAIM_WAIT) | B(CANCEL) | LIVES, false, 2, 4, {{2, 2, 2}, 2, 0, false, false, false}},
+     false, 1, false, 7, {{3, 2, 2}, FOREVER, 0, false, false, true}},
+    {"full rings", B(ALLOC) | B(RECLAIM) | B(RECLAIM_WAIT) | B(CANCEL) | LIVES, false, 2, false, 4, {{2, 2, 2}, 2, 0, false, false, false}},
 };
 #define ROUNDS (sizeof rounds / sizeof rounds[0])
 

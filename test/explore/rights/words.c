@@ -105,7 +105,7 @@ static uint64_t argument(const struct env *env, const struct exo_op *cell, unsig
     case K_FRAME: return frame_by(env, byte);
     case K_COUNT: return count_by(byte);
     case K_ADDR: return cell->code == EXO_RECV && byte & 1 ? 0 : page_by(byte);
-    case K_PERM: return perms[byte & 7];
+    case K_PERM: return perms[byte & 7] | (byte >> 5 == 5 ? EXO_LARGE : 0);
     case K_BUF: return buffer_by(env, byte, record[6], cell->flags & EXO_VPAGE);
     case K_TICK: return byte == 0xff ? EXO_NEVER : host_now + byte * 1000u - (byte >= 0x80 ? 0x80 * 1000u : 0);
     case K_SMALL: return small_by(cell->code, byte);
