@@ -45,9 +45,19 @@ static __attribute__((noinline)) void signals_call(struct thread *self, struct r
     memcpy(self->vector, interrupted, bytes);
 }
 
-static void preempt(struct thread *self, struct resume *resume)
+static void vector_save(const struct thread *self)
 {
     __asm__ volatile("xsave (%0)" : : "r"(self->vector), "a"(-1), "d"(-1) : "memory");
+}
+
+static void vector_restore(const struct thread *self)
+{
+    __asm__ volatile("xrstor (%0)" : : "r"(self->vector), "a"(-1), "d"(-1) : "memory");
+}
+
+/* With its vector state saved. */
+static void preempt(struct thread *self, struct resume *resume)
+{
     self->computes = true;
     do
         thread_yield();
@@ -55,14 +65,16 @@ static void preempt(struct thread *self, struct resume *resume)
     self->computes = false;
     if (self->cancelled || (self->signals_pending & ~self->signals_blocked) != 0)
         signals_call(self, resume);
-    __asm__ volatile("xrstor (%0)" : : "r"(self->vector), "a"(-1), "d"(-1) : "memory");
 }
 
 void thread_preempt(struct resume *resume)
 {
     libos_nesting = 1;
     LIBOS_BARRIER();
-    preempt(thread_current, resume);
+    struct thread *self = thread_current;
+    vector_save(self);
+    preempt(self, resume);
+    vector_restore(self);
     if (thread_all->all_next != NULL)
         prompt_begin(thread_deadline()); /* it is not alone */
     LIBOS_BARRIER();
@@ -74,11 +86,13 @@ void thread_notice(struct resume *resume)
     struct thread *self = thread_current;
     libos_nesting = 1;
     LIBOS_BARRIER();
+    vector_save(self); /* whom completions are told, and pollers, are the program's, with vector registers */
     if (thread_service() || libos_slice_ended || self->cancelled ||
         (self->signals_pending & ~self->signals_blocked) != 0)
         preempt(self, resume);
     else
         prompt_begin(thread_deadline());
+    vector_restore(self);
     LIBOS_BARRIER();
     libos_nesting = 0;
 }

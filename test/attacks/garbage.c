@@ -2,7 +2,12 @@
 /*
  * Random cells in the submission ring and impossible arguments to exo_enter(). The kernel may
  * refuse or do what was said; this program only avoids saying what would end itself.
+ *
+ *   garbage [SECONDS [SEED]]     3,000 plans, or as many as there are in that time
  */
+#include <libos/clock.h>
+#include <stdlib.h>
+
 #include "attack.h"
 
 #define ROUNDS 3000u
@@ -71,8 +76,11 @@ static void flags(void)
     holds("flags are the program's own again, but NT", (enter_with_flags(kept | nested) & (kept | nested)) == kept);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    uint64_t seconds = argc > 1 ? strtoul(argv[1], NULL, 10) : 0, rounds = 0;
+    uint64_t end = clock_monotonic_ns() + seconds * 1000000000u;
+    state += argc > 2 ? strtoul(argv[2], NULL, 10) : 0;
     flags();
     static struct exo_op cells[EXO_PLAN_MAX + 1];
     uint64_t head = PLAN_INFO->sq_head, size = PLAN_INFO->sq_size;
@@ -81,7 +89,7 @@ int main(void)
     holds("very far ahead", exo_enter(UINT64_MAX, 0, 0) == -EXO_E_RING);
     holds("very far behind", exo_enter(head + (1ull << 63), 0, 0) == -EXO_E_RING);
     holds("nothing taken", PLAN_INFO->sq_head == head);
-    for (unsigned round = 0; round < ROUNDS; round++) {
+    for (; seconds ? clock_monotonic_ns() < end : rounds < ROUNDS; rounds++) {
         unsigned count = 1 + (unsigned)(noise() % 12);
         struct exo_plan *header = (struct exo_plan *)(void *)&cells[0];
         for (unsigned i = 1; i <= count; i++)
@@ -92,5 +100,6 @@ int main(void)
         completion_dispatch();
     }
     holds("still here", PLAN_INFO->frames_used <= PLAN_INFO->frames_limit);
+    libos_log("%lu random plans", rounds);
     return attack_end();
 }

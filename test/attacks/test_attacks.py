@@ -3,6 +3,7 @@
 and an echo server that has to keep answering. init judges every program by the
 manifest's `expect`; here we see that it did and that the neighbours noticed nothing."""
 
+import os
 import socket
 import time
 
@@ -43,6 +44,52 @@ def test_attack(t, case):
     t.check(answered > 10 and answered >= sent - 5, f"echo answered {answered} of {sent}")
 
 
+RANDOM = """# Random plans beside a victim that checks its memory and a server that has to answer.
+end-when victim-exit
+program victim
+  args {victim}
+  memory 2M
+  console yes
+  expect exit 0
+program echo
+  memory 2M
+  net mac=52:54:00:12:34:57 ip=10.0.2.16/24 broadcast
+  console yes
+  publish udp 7
+program garbage
+  args {seconds} {first}
+  memory 2M
+  console yes
+  expect exit 0
+program garbage-two
+  file garbage
+  args {seconds} {second}
+  children 4
+  memory 4M
+  net mac=52:54:00:12:34:58 ip=10.0.2.17/24
+  console yes
+  expect exit 0
+"""
+
+
+@limit(7200)
+def test_fuzz(t):
+    """Random plans of two programs for a minute, or as many as were asked for; other ones every time. XO_SEED repeats
+    what failed."""
+    seconds = int(60 * max(1.0, float(os.environ.get("XO_MINUTES", "1"))))
+    seed = int(os.environ.get("XO_SEED", time.time_ns() // 1000 % 1000000000))
+    guest = t.boot(RANDOM.format(victim=seconds + 6, seconds=seconds, first=seed, second=seed + 1), memory="96M")
+    sent, answered = _answers(guest)
+    status = guest.wait_exit(30)
+    _refused(t, guest)
+    t.equal(status, t.OK, f"exit status with XO_SEED={seed} (the last lines:\n{guest.tail()})")
+    guest.wait_line("^victim: intact", 1)
+    plans = [int(guest.wait_line(rf"^{name}: ([0-9]+) random plans$", 1)[1]) for name in ("garbage", "garbage-two")]
+    t.check(min(plans) > 1000, f"{plans} plans")
+    t.check(answered > 100 and answered >= sent - 5, f"echo answered {answered} of {sent}")
+    return f"{sum(plans)} random plans in {seconds} s, seed {seed}; echo answered {answered} of {sent}"
+
+
 def _refused(t, guest):
     for line in guest.lines:
         t.check("SURVIVED" not in line and "NOT REFUSED" not in line and "DOES NOT HOLD" not in line, line)
@@ -62,14 +109,15 @@ def test_arguments(t):
 
 
 def _program_lines(guest, name):
-    """A crash report: its line, and what is indented below it."""
-    start = next((i for i, line in enumerate(guest.lines) if line.startswith(f"init: crash {name}: ")), None)
+    """A crash report: its line, and what is indented below it. Others may say something meanwhile."""
+    lines = [line for line in guest.lines if line.startswith("init: ")]
+    start = next((i for i, line in enumerate(lines) if line.startswith(f"init: crash {name}: ")), None)
     if start is None:
         return []
     end = start + 1
-    while end < len(guest.lines) and guest.lines[end].startswith("init:   "):
+    while end < len(lines) and lines[end].startswith("init:   "):
         end += 1
-    return guest.lines[start:end]
+    return lines[start:end]
 
 
 REPORTS = {

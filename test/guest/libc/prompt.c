@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Threads that sleep beside one that computes wake in time, not when its CPU slot ends. */
 #include <errno.h>
+#include <libos/clock.h>
+#include <libos/plan.h>
+#include <libos/plan_ops.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -58,8 +61,52 @@ static void sleeps(void)
     CHECK(count[0] > 1000 && count[1] > 1000);
 }
 
+static volatile unsigned told;
+
+/* As compiled code would: it is told of a completion and uses vector registers. */
+static void clobber(struct completion_target *self, const struct exo_completion *completion)
+{
+    (void)self, (void)completion;
+    __asm__ volatile("pcmpeqd %%xmm8, %%xmm8" : : : "xmm8");
+    told++;
+}
+
+static void *sleeper(void *unused)
+{
+    while (!stop)
+        usleep(20000);
+    return unused;
+}
+
+/* Completions that arrive while a thread computes with vector registers leave them as they were. */
+static void vectors(void)
+{
+    static struct completion_target target = { clobber };
+    struct plan_buffer buffer;
+    pthread_t thread;
+    stop = 0;
+    CHECK(pthread_create(&thread, NULL, sleeper, NULL) == 0);
+    CHECK(plan_slots_add(4, 1) >= 0);
+    struct plan *plan = plan_begin(&buffer);
+    plan_flags(plan, EXO_PLAN_STANDING | EXO_PLAN_QUIET, NULL);
+    plan_target(plan, &target);
+    plan_timer_every(plan, tick_number(clock_tick()), PLAN_INFO->tick_hz / 5000);
+    CHECK(plan_submit(plan) >= 0);
+    unsigned changed = 0;
+    for (int64_t end = now_ns() + 300000000; now_ns() < end;) {
+        uint64_t in = 0x123456789abcdef, out;
+        __asm__ volatile("movq %1, %%xmm8\n\tmov $300000, %%ecx\n1:\tdec %%ecx\n\tjnz 1b\n\tmovq %%xmm8, %0"
+                         : "=r"(out) : "r"(in) : "rcx", "xmm8", "cc");
+        changed += out != in;
+    }
+    stop = 1;
+    CHECK(pthread_join(thread, NULL) == 0);
+    printf("told %u times, %u changed\n", told, changed);
+    CHECK(told > 100 && changed == 0);
+}
+
 int main(int argc, char **argv)
 {
-    static const struct check_case cases[] = { { "sleeps", sleeps }, { NULL, NULL } };
+    static const struct check_case cases[] = { { "sleeps", sleeps }, { "vectors", vectors }, { NULL, NULL } };
     return check_main(cases, argc, argv);
 }
