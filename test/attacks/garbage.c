@@ -7,6 +7,7 @@
  */
 #include <libos/clock.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "attack.h"
 
@@ -39,21 +40,44 @@ static uint64_t word(void)
     return n % 3 == 1 ? n >> (n >> 8 & 63) : n;
 }
 
-static struct exo_op cell(void)
+/* What the operation table says of each argument: with that, a plan passes the door and its operations run. */
+static const char *const kinds[EXO_CODE_END][6] = {
+#define EXO_X(number, NAME, name, h, a, b, c, d, e, r0, r1, r2, r3) [number] = {#a, #b, #c, #d, #e, #h},
+    EXO_OPS(EXO_X)
+#undef EXO_X
+};
+
+static uint64_t word_of(const char *kind)
+{
+    if (!kind || !strcmp(kind, "ZERO"))
+        return 0;
+    if (!strcmp(kind, "COUNT"))
+        return 1 + noise() % 4;
+    if (!strcmp(kind, "PERM") || !strcmp(kind, "SMALL"))
+        return noise() % 8;
+    if (!strcmp(kind, "ADDR"))
+        return noise() % EXO_USER_END & ~(uint64_t)(EXO_PAGE_SIZE - 1);
+    return noise() % 2 ? noise() % 0x6000 : word();
+}
+
+/* The cell `i` of its plan; a `good` one has the form that its operation wants. */
+static struct exo_op cell(unsigned i, bool good)
 {
     struct exo_op op = {.code = (uint8_t)(noise() % 52), .tag = 0};
-    while (!harmless(op.code))
+    while (!harmless(op.code) || (good && (op.code >= EXO_CODE_END || !kinds[op.code][0])))
         op.code = (uint8_t)(noise() % 52);
-    if (noise() % 4 == 0)
+    if (!good && noise() % 4 == 0)
         op.flags = (uint8_t)noise();
-    if (noise() % 4 == 0)
+    if (good && noise() % 4 == 0)
+        op.flags = (uint8_t)(noise() & EXO_START_MASK);
+    if (!good && noise() % 4 == 0)
         op.uses = (uint16_t)(noise() & 0x3f);
-    if (noise() % 2)
+    if (noise() % 2 && (!good || strcmp(kinds[op.code][5], "NONE")))
         op.handle = (uint32_t)(noise() % 8);
     if (noise() % 2)
-        op.after = noise() & noise() & noise();
-    for (unsigned i = 0; i < 5; i++)
-        op.arg[i] = word();
+        op.after = noise() & (good ? ((uint64_t)1 << (i - 1)) - 1 : noise() & noise());
+    for (unsigned k = 0; k < 5; k++)
+        op.arg[k] = good ? word_of(kinds[op.code][k]) : word();
     return op;
 }
 
@@ -92,8 +116,9 @@ int main(int argc, char **argv)
     for (; seconds ? clock_monotonic_ns() < end : rounds < ROUNDS; rounds++) {
         unsigned count = 1 + (unsigned)(noise() % 12);
         struct exo_plan *header = (struct exo_plan *)(void *)&cells[0];
+        bool good = noise() % 2 != 0;
         for (unsigned i = 1; i <= count; i++)
-            cells[i] = cell();
+            cells[i] = cell(i, good);
         *header = (struct exo_plan){.code = EXO_PLAN, .cells = (uint16_t)count};
         struct plan plan = {.cell = cells, .count = (uint16_t)count};
         plan_submit(&plan);
