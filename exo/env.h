@@ -61,6 +61,7 @@ struct env {
     uint64_t ended_badly; /* failures during this crossing: exo_enter's result */
     bool entering;        /* has not taken all cells of the crossing yet */
     bool timer_due;       /* as of the last look: its earliest timer ends when it is picked */
+    uint32_t timer_rounds;    /* in which its due timers were not all ended */
     uint32_t tx_in_flight; /* packets that the NIC still reads from its frames (net/nic.c) */
 
     struct env *parent, *children, *sibling; /* tree of who made whom */

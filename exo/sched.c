@@ -14,6 +14,7 @@ struct core cores[1];
 struct machine machine;
 
 #define TIMER_BUDGET 16u /* timers ended for one environment at a time */
+#define TIMER_ROUNDS 640u /* and so often, when they do not come to an end (10,000 do), before its program goes on */
 #define OWN_TURNS 64u    /* a program runs at least this part of a slot between its own timers */
 
 void core_start(struct core *core, struct env *owner)
@@ -282,12 +283,13 @@ noreturn void core_leave(struct core *core)
             continue;
         }
         core->current = env;
-        bool due = env->timer_due && timer_expire(env, now, TIMER_BUDGET);
-        env->timer_due = due;
+        env->timer_due = env->timer_due && timer_expire(env, now, TIMER_BUDGET);
+        env->timer_rounds = env->timer_due ? env->timer_rounds + 1 : 0;
         arm(core, turn_end(core, env, now, next));
         bool user = env_continue(env);
         nic_flush();
-        if (user && !core->attention && !due) {
+        if (user && !core->attention && (!env->timer_due || env->timer_rounds >= TIMER_ROUNDS)) {
+            env->timer_rounds = 0;
             own_timer(core, env);
             resume(core, env);
         }

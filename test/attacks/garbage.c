@@ -12,6 +12,7 @@
 #include "attack.h"
 
 #define ROUNDS 3000u
+#define CODES (EXO_CODE_END + 3u) /* and some that do not exist */
 
 static uint64_t state = 88172645463325252ull;
 
@@ -63,9 +64,9 @@ static uint64_t word_of(const char *kind)
 /* The cell `i` of its plan; a `good` one has the form that its operation wants. */
 static struct exo_op cell(unsigned i, bool good)
 {
-    struct exo_op op = {.code = (uint8_t)(noise() % 52), .tag = 0};
+    struct exo_op op = {.code = (uint8_t)(noise() % CODES), .tag = 0};
     while (!harmless(op.code) || (good && (op.code >= EXO_CODE_END || !kinds[op.code][0])))
-        op.code = (uint8_t)(noise() % 52);
+        op.code = (uint8_t)(noise() % CODES);
     if (!good && noise() % 4 == 0)
         op.flags = (uint8_t)noise();
     if (good && noise() % 4 == 0)

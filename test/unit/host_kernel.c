@@ -15,14 +15,6 @@
 #include "../../exo/flush.h"
 #include "../../exo/net/nic.h"
 
-#define EXPECT(condition)                                                                          \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "%s:%d: %s does not hold\n", __FILE__, __LINE__, #condition);          \
-            abort();                                                                               \
-        }                                                                                          \
-    } while (0)
-
 uint64_t host_now, host_armed, host_step;
 uint32_t host_pinned;
 unsigned host_attention;
@@ -171,14 +163,14 @@ static void memory_map(void)
         return;
     void *at = mmap((void *)KERNEL_PHYSMAP, HOST_FRAMES * EXO_PAGE_SIZE, PROT_READ | PROT_WRITE,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-    EXPECT(at == (void *)KERNEL_PHYSMAP);
+    HOLDS(at == (void *)KERNEL_PHYSMAP);
     mapped = true;
 }
 
 static uint64_t take_frames(unsigned count)
 {
     frame_t first;
-    EXPECT(frame_take(count, 0, number_of(EXO_ANY), &first) == 0);
+    HOLDS(frame_take(count, 0, number_of(EXO_ANY), &first) == 0);
     frame_reserve(first.number, count);
     return (uint64_t)first.number << EXO_PAGE_SHIFT;
 }
@@ -202,7 +194,7 @@ static struct env *start(bool nic, const struct image *image, uint32_t free)
     frame_reserve(HOST_FRAMES - 1, 1);
     frame_reserve(1, 1); /* the archive: one page */
     frame_add_free(2, free);
-    EXPECT(!nic || nic_init(take_frames));
+    HOLDS(!nic || nic_init(take_frames));
     struct boot_range archive = {EXO_PAGE_SIZE, 2 * EXO_PAGE_SIZE};
     struct env *env = first_create(&archive, image, nic);
     core_start(core_this(), env);
@@ -218,7 +210,7 @@ struct env *host_start_image(const struct image *image, uint32_t frames_of) { re
 void host_stop_nic(void)
 {
     struct queue *root = queue_at(nic_root());
-    EXPECT(root->child_count == 0 && list_empty(&queues_broadcast) && host_nic_empty());
+    HOLDS(root->child_count == 0 && list_empty(&queues_broadcast) && host_nic_empty());
     list_remove(&root->link);
 }
 
@@ -280,7 +272,7 @@ struct env *host_child(struct env *parent, uint32_t quota, unsigned slots, unsig
     for (unsigned i = 0; i < 2; i++)
         ((struct exo_op *)(uintptr_t)&parent->sq[(tail[parent->index] - 2 + i) & (parent->sq_size - 1)])
             ->arg[2] = EXO_ANY;
-    EXPECT(host_enter(parent) == 0);
+    HOLDS(host_enter(parent) == 0);
     uint64_t parts = host_completion(parent)->result, first = host_completion(parent)->result;
     (void)host_completion(parent);
 
@@ -288,7 +280,7 @@ struct env *host_child(struct env *parent, uint32_t quota, unsigned slots, unsig
     struct exo_op *op = host_op(parent, EXO_ENV_CREATE);
     op->arg[0] = parts;
     op->arg[1] = quota;
-    EXPECT(host_enter(parent) == 0);
+    HOLDS(host_enter(parent) == 0);
     *handle = (uint32_t)host_completion(parent)->result;
     (void)host_completion(parent);
 
@@ -305,7 +297,7 @@ struct env *host_child(struct env *parent, uint32_t quota, unsigned slots, unsig
     }
     op = host_op(parent, EXO_ENV_START);
     op->handle = *handle, op->arg[0] = 0x400000, op->arg[1] = 0x800000, op->flags = EXO_QUIET;
-    EXPECT(host_enter(parent) == 0);
+    HOLDS(host_enter(parent) == 0);
     struct env *child = handle_env(parent, number_of(*handle), false);
     tail[child->index] = 0;
     return child;
@@ -322,7 +314,7 @@ static struct sums {
 static void hold_count(uint32_t *sum, const uint32_t *frame, unsigned count)
 {
     for (unsigned i = 0; i < count && frame[i]; i++) {
-        EXPECT(frame[i] < HOST_FRAMES);
+        HOLDS(frame[i] < HOST_FRAMES);
         sum[frame[i]]++;
     }
 }
@@ -350,7 +342,7 @@ static void ring_pins(const struct env *env)
     for (uint32_t i = 0; i <= sq_frames; i++) {
         uint32_t number = i ? env->sq_frame + i - 1 : env->control_frame;
         bool own = frames[number].owner == env->index && frames[number].state == FRAME_OWNED;
-        EXPECT(own || env->state == ENV_DYING);
+        HOLDS(own || env->state == ENV_DYING);
         sums.pins[number] += own;
     }
 }
@@ -359,9 +351,9 @@ static void ring_pins(const struct env *env)
 static void pins_check(void)
 {
     for (unsigned i = 0; i < HOST_FRAMES; i++) {
-        EXPECT(sums.sent[i] == (frames[i].state == FRAME_KERNEL && frames[i].kind == KIND_SENT));
-        EXPECT(frames[i].pins == sums.pins[i] + (host_pinned && i == host_pinned));
-        EXPECT(frames[i].pins == 0 || frames[i].state == FRAME_OWNED || frames[i].state == FRAME_FROZEN);
+        HOLDS(sums.sent[i] == (frames[i].state == FRAME_KERNEL && frames[i].kind == KIND_SENT));
+        HOLDS(frames[i].pins == sums.pins[i] + (host_pinned && i == host_pinned));
+        HOLDS(frames[i].pins == 0 || frames[i].state == FRAME_OWNED || frames[i].state == FRAME_FROZEN);
     }
 }
 
@@ -369,8 +361,8 @@ static unsigned list_length(const struct list *list)
 {
     unsigned length = 0;
     for (const struct list_node *at = list->head.next; at != &list->head; at = at->next) {
-        EXPECT(at->next->prev == at);
-        EXPECT(++length < 100000);
+        HOLDS(at->next->prev == at);
+        HOLDS(++length < 100000);
     }
     return length;
 }
@@ -379,12 +371,12 @@ static unsigned lists_check(const struct env *env)
 {
     unsigned owned = 0;
     for (uint32_t i = env->owned, before = FRAME_NONE; i != FRAME_NONE; i = frames[i].next) {
-        EXPECT(frames[i].owner == env->index);
-        EXPECT(frames[i].prev == before);
-        EXPECT(frames[i].state == FRAME_OWNED || frames[i].state == FRAME_TABLE ||
+        HOLDS(frames[i].owner == env->index);
+        HOLDS(frames[i].prev == before);
+        HOLDS(frames[i].state == FRAME_OWNED || frames[i].state == FRAME_TABLE ||
                frames[i].state == FRAME_KERNEL);
         before = i;
-        EXPECT(++owned < HOST_FRAMES);
+        HOLDS(++owned < HOST_FRAMES);
     }
     return owned;
 }
@@ -416,10 +408,10 @@ static unsigned plans_check(const struct env *env)
             const struct plan *plan = (const struct plan *)(void *)at;
             if (!plan->admitted)
                 continue;
-            EXPECT(plan->env == env && !plan->busy);
+            HOLDS(plan->env == env && !plan->busy);
             for (unsigned op = 0; op < plan->cells; op++)
                 op_holds(&plan->op[op]);
-            EXPECT(env->state == ENV_DYING || (plan->ended & (plan->waiting | plan->runnable)) == 0);
+            HOLDS(env->state == ENV_DYING || (plan->ended & (plan->waiting | plan->runnable)) == 0);
             used++;
             taken += plan_taken(plan);
             ready += plan->on_ready;
@@ -431,20 +423,20 @@ static unsigned plans_check(const struct env *env)
         return taken; /* the frames of its free slots may be somebody else's already */
     for (unsigned i = 0; i < PLAN_CLASSES; i++)
         free += list_length(&env->pool.free[i]);
-    EXPECT(free + used == env->pool.slots);
-    EXPECT(list_length(&env->ready) == ready);
-    EXPECT(list_length(&env->held) == held);
-    EXPECT(env->frames_reserved == reserved);
+    HOLDS(free + used == env->pool.slots);
+    HOLDS(list_length(&env->ready) == ready);
+    HOLDS(list_length(&env->held) == held);
+    HOLDS(env->frames_reserved == reserved);
     return taken;
 }
 
 static void leaf_count(const struct env *env, uint32_t number, bool writable)
 {
-    EXPECT(number < HOST_FRAMES);
+    HOLDS(number < HOST_FRAMES);
     const struct frame *frame = &frames[number];
-    EXPECT(frame->state == FRAME_FROZEN || frame->owner == env->index);
-    EXPECT(!writable || frame->state == FRAME_OWNED);
-    EXPECT(frame->state != FRAME_KERNEL || frame->kind == KIND_CQ || frame->kind == KIND_INFO);
+    HOLDS(frame->state == FRAME_FROZEN || frame->owner == env->index);
+    HOLDS(!writable || frame->state == FRAME_OWNED);
+    HOLDS(frame->state != FRAME_KERNEL || frame->kind == KIND_CQ || frame->kind == KIND_INFO);
     sums.mappings[number]++;
     sums.writable[number] += writable;
 }
@@ -455,8 +447,8 @@ static void large_count(const struct env *env, uint64_t entry)
     bool whole = entry & 1;
     uint64_t low = whole ? 0 : entry >> 44 & 511, high = whole ? LARGE_PAGES : entry >> 53 & 1023;
     uint32_t first = (uint32_t)(entry >> 12);
-    EXPECT(entry & 0x80 && first % LARGE_PAGES == 0 && low < high && high <= LARGE_PAGES);
-    EXPECT(!(entry & 0x18) && (!whole || !(entry >> 44 & 0x7ffff))); /* cached; no bits that have no meaning */
+    HOLDS(entry & 0x80 && first % LARGE_PAGES == 0 && low < high && high <= LARGE_PAGES);
+    HOLDS(!(entry & 0x18) && (!whole || !(entry >> 44 & 0x7ffff))); /* cached; no bits that have no meaning */
     for (uint64_t i = low; i < high; i++)
         leaf_count(env, first + (uint32_t)i, entry & 2);
 }
@@ -477,9 +469,9 @@ static void tables_count(const struct env *env, uint32_t root, unsigned level)
             large_count(env, entry[i]);
             continue;
         }
-        EXPECT(entry[i] & 1 && !(entry[i] & 0x80) && number < HOST_FRAMES);
+        HOLDS(entry[i] & 1 && !(entry[i] & 0x80) && number < HOST_FRAMES);
         if (level > 1) {
-            EXPECT(frames[number].state == FRAME_TABLE && frames[number].owner == env->index);
+            HOLDS(frames[number].state == FRAME_TABLE && frames[number].owner == env->index);
             tables_count(env, number, level - 1);
             continue;
         }
@@ -496,8 +488,8 @@ static void mappings_check(void)
         const struct frame *frame = &frames[i];
         if (frame->state == FRAME_KERNEL && frame->kind == KIND_SLOTS)
             continue;
-        EXPECT(frame->rights == sums.mappings[i] + (frame->state == FRAME_FROZEN ? frame->pins : 0));
-        EXPECT(frame->writable == sums.writable[i]);
+        HOLDS(frame->rights == sums.mappings[i] + (frame->state == FRAME_FROZEN ? frame->pins : 0));
+        HOLDS(frame->writable == sums.writable[i]);
     }
 }
 
@@ -505,14 +497,14 @@ static void mappings_check(void)
 static void reclaim_check(const struct env *env)
 {
     const struct op *op = env->reclaim;
-    EXPECT(op || (!env->seized && !env->reclaim_untold && !env->info->reclaim));
+    HOLDS(op || (!env->seized && !env->reclaim_untold && !env->info->reclaim));
     if (!op)
         return;
     uint64_t count = op->cell.arg[0];
-    EXPECT(op->cell.code == EXO_RECLAIM && op_plan((struct op *)(uintptr_t)op)->env == env->parent);
-    EXPECT(op->state == (env->seized ? OP_READY : op->state) && op->state != OP_ENDED);
-    EXPECT(env->info->reclaim == count);
-    EXPECT(op->state != OP_PARKED || env->frames_used + env->frames_reserved + count > env->frames_limit);
+    HOLDS(op->cell.code == EXO_RECLAIM && op_plan((struct op *)(uintptr_t)op)->env == env->parent);
+    HOLDS(op->state == (env->seized ? OP_READY : op->state) && op->state != OP_ENDED);
+    HOLDS(env->info->reclaim == count);
+    HOLDS(op->state != OP_PARKED || env->frames_used + env->frames_reserved + count > env->frames_limit);
 }
 
 /* Frames and rights that lie in a channel's places, which its receiver was charged for. */
@@ -530,25 +522,25 @@ static void channel_check(const struct channel *channel, struct sent *sent)
     sent->reserved += channel->places * channel->carry;
     for (unsigned i = 0; i < channel->used; i++) {
         const struct message *message = &channel->place[(channel->first + i) % channel->places];
-        EXPECT(message->count <= channel->carry);
+        HOLDS(message->count <= channel->carry);
         for (unsigned k = 0; k < message->count; k++) {
             const struct frame *frame = &frames[message->frame[k]];
-            EXPECT(message->frozen ? frame->state == FRAME_FROZEN
+            HOLDS(message->frozen ? frame->state == FRAME_FROZEN
                                    : frame->state == FRAME_KERNEL && frame->kind == KIND_SENT);
-            EXPECT(message->frozen || frame->owner == 0);
+            HOLDS(message->frozen || frame->owner == 0);
         }
         hold_count(message->frozen ? sums.pins : sums.sent, message->frame, message->count);
         *(message->frozen ? &sent->rights : &sent->moved) += message->count;
     }
-    EXPECT(envs[frames[channel->frame.number].owner] == channel->receiver);
-    EXPECT(channel->used <= channel->places && channel->places <= EXO_CHANNEL_PLACES);
+    HOLDS(envs[frames[channel->frame.number].owner] == channel->receiver);
+    HOLDS(channel->used <= channel->places && channel->places <= EXO_CHANNEL_PLACES);
     if (channel->ended)
         return;
-    EXPECT(channel->senders == senders);
-    EXPECT(list_empty(&channel->sending) || channel->used == channel->places);
-    EXPECT(receivers == 0 || channel->used <= channel->woken); /* no lost wake-up */
-    EXPECT(receivers == 0 || senders || channel->used || channel->woken);
-    EXPECT(channel->woken <= channel->used || (senders == 0 && channel->used == 0));
+    HOLDS(channel->senders == senders);
+    HOLDS(list_empty(&channel->sending) || channel->used == channel->places);
+    HOLDS(receivers == 0 || channel->used <= channel->woken); /* no lost wake-up */
+    HOLDS(receivers == 0 || senders || channel->used || channel->woken);
+    HOLDS(channel->woken <= channel->used || (senders == 0 && channel->used == 0));
 }
 
 static struct sent channels_check(void)
@@ -562,7 +554,7 @@ static struct sent channels_check(void)
             channel_check(frame_memory((frame_t){i}), &sent);
         unowned += frames[i].kind == KIND_SENT && frames[i].owner == 0;
     }
-    EXPECT(sent.moved == unowned); /* each in one place */
+    HOLDS(sent.moved == unowned); /* each in one place */
     return sent;
 }
 
@@ -571,11 +563,11 @@ static void slots_check(void)
 {
     unsigned owned[ENV_MAX] = {0};
     for (unsigned i = 0; i < EXO_CPU_SLOTS; i++) {
-        EXPECT(envs[core_this()->slot_owner[i]]);
+        HOLDS(envs[core_this()->slot_owner[i]]);
         owned[core_this()->slot_owner[i]]++;
     }
     for (unsigned i = 1; i < ENV_MAX; i++)
-        EXPECT(!envs[i] || envs[i]->cpu_slots == owned[i]);
+        HOLDS(!envs[i] || envs[i]->cpu_slots == owned[i]);
 }
 
 void host_check(void)
@@ -588,18 +580,18 @@ void host_check(void)
         unowned += frame->state == FRAME_FREE;
         if (frame->state == FRAME_FREE && frame->kind)
             free += 1u << (frame->kind - 1);
-        EXPECT(frame->state != FRAME_FROZEN || frame->rights);
-        EXPECT(frame->generation <= flush_epoch);
+        HOLDS(frame->state != FRAME_FROZEN || frame->rights);
+        HOLDS(frame->generation <= flush_epoch);
         bool moved = frame->state == FRAME_KERNEL && (frame->kind == KIND_SLOTS || frame->kind == KIND_SENT);
-        EXPECT(!moved || flush_passed(frame)); /* a core could still write there */
+        HOLDS(!moved || flush_passed(frame)); /* a core could still write there */
         rights += frame->state == FRAME_FROZEN ? frame->rights : 0;
-        EXPECT(frame->state != FRAME_FROZEN || frame->writable == 0);
+        HOLDS(frame->state != FRAME_FROZEN || frame->writable == 0);
     }
-    EXPECT(free == frames_free);
+    HOLDS(free == frames_free);
     for (unsigned i = 1; i < ENV_MAX; i++) {
         if (!envs[i])
             continue;
-        EXPECT(envs[i]->index == i);
+        HOLDS(envs[i]->index == i);
         dying |= envs[i]->state == ENV_DYING;
         owned += lists_check(envs[i]);
         reclaim_check(envs[i]);
@@ -607,12 +599,12 @@ void host_check(void)
         unowned -= plans_check(envs[i]);
         used += envs[i]->frames_used;
         places += envs[i]->places + 1u;
-        EXPECT(envs[i]->frames_used + envs[i]->frames_reserved <= envs[i]->frames_limit);
+        HOLDS(envs[i]->frames_used + envs[i]->frames_reserved <= envs[i]->frames_limit);
     }
-    EXPECT(unowned == free);
+    HOLDS(unowned == free);
     struct sent sent = channels_check();
-    EXPECT(used == owned + rights - sent.rights + sent.reserved);
-    EXPECT(places == ENV_MAX - 1);
+    HOLDS(used == owned + rights - sent.rights + sent.reserved);
+    HOLDS(places == ENV_MAX - 1);
     pins_check();
     if (!dying)
         mappings_check();

@@ -6,6 +6,7 @@
 #ifndef HOST_KERNEL_H
 #define HOST_KERNEL_H
 
+#include <stdio.h>
 #include <stdint.h>
 
 #include "../../exo/core.h"
@@ -64,6 +65,15 @@ extern uint64_t host_step;        /* how much later it is at every look at the c
 extern char host_console[4096];   /* what was written there */
 
 extern const char *host_typed;    /* what will be typed there */
+
+/* Ends the test with the place and the condition. */
+#define HOLDS(condition)                                                                           \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fprintf(stderr, "%s:%d: %s does not hold\n", __FILE__, __LINE__, #condition);          \
+            abort();                                                                               \
+        }                                                                                          \
+    } while (0)
 
 /* Everything that must hold between any two crossings, each frame's pins among it; aborts with a message. */
 void host_check(void);

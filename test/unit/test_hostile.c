@@ -358,7 +358,7 @@ static void key_is(uint64_t tag, int status, uint64_t byte)
     ck_assert_uint_eq(completion->result, byte);
 }
 
-/* First come, first served; nothing is taken for who was cancelled, and what nobody waits for stays in the port. */
+/* First come, first served. */
 START_TEST(keys_in_turn)
 {
     host_typed = "ab";
@@ -382,7 +382,27 @@ START_TEST(keys_in_turn)
 }
 END_TEST
 
-/* A handle to write with, copies of it included, reads nothing. */
+/* Nothing is taken for who was cancelled, and what nobody waits for stays in the port. */
+START_TEST(keys_of_nobody)
+{
+    host_plan(env, EXO_PLAN_QUIET);
+    struct exo_op *op = host_op(env, EXO_CONSOLE_READ);
+    op->handle = EXO_BOOT_CONSOLE, op->tag = 1;
+    quiet(env, EXO_CANCEL, 0)->arg[1] = 1;
+    (void)host_enter(env);
+    key_is(1, -EXO_E_CANCELLED, 0);
+    while (host_completion(env)) {
+    }
+    host_typed = "q";
+    machine.typed = true;
+    console_poll();
+    ck_assert_str_eq(host_typed, "q");
+    read_key(2);
+    key_is(2, 0, 'q');
+}
+END_TEST
+
+/* A handle to write with reads nothing. */
 START_TEST(keys_are_not_granted)
 {
     uint32_t handle;
@@ -559,6 +579,7 @@ int main(void)
     tcase_add_test(tests, console_writes_no_control_character);
     tcase_add_test(tests, timer_behind_an_event);
     tcase_add_test(tests, keys_in_turn);
+    tcase_add_test(tests, keys_of_nobody);
     tcase_add_test(tests, keys_are_not_granted);
     tcase_add_test(tests, yield_behind_the_end);
     tcase_add_test(tests, credit_is_a_limit);

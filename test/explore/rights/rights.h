@@ -23,14 +23,6 @@
 #define RECORD 8u
 #define LOOKS(record) ((record)[0] >> 2 & 7u)
 
-#define HOLDS(condition)                                                                           \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "%s:%d: %s does not hold\n", __FILE__, __LINE__, #condition);          \
-            abort();                                                                               \
-        }                                                                                          \
-    } while (0)
-
 /* An operation cell out of a record, for `env` (words.c). False: it makes no sense here. */
 bool cell_make(struct env *env, unsigned code, const uint8_t *record, struct exo_op *cell);
 /* A child of that program that is not built yet, and its first of three owned frames in a row; 0 if there is none. */
