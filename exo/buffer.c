@@ -85,5 +85,5 @@ void frame_unpin(struct env *env, frame_t frame)
         return;
     env_uncharge(env, 1);
     if (--entry->rights == 0)
-        frame_release(frame);
+        frame_release(frame, 1);
 }

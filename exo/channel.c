@@ -360,7 +360,7 @@ static void message_free(const struct message *message)
             if (--entry->rights)
                 continue;
         }
-        frame_release(frame);
+        frame_release(frame, 1);
     }
 }
 
@@ -371,7 +371,7 @@ static void channel_free(struct channel *channel)
     env_uncharge(receiver, 1u + channel->places * channel->carry);
     frame_entry(frame)->generation = ++flush_epoch;
     frame_disown(receiver, frame);
-    frame_release(frame);
+    frame_release(frame, 1);
 }
 
 bool channel_reap(frame_t frame)

@@ -162,22 +162,21 @@ int frame_take(uint32_t count, unsigned align, number_t wanted, frame_t *first)
     return error;
 }
 
-void frame_untake(frame_t first, uint32_t count)
+void frame_release(frame_t first, uint32_t count)
 {
-    span_release(first.number, first.number + count);
+    for (uint32_t i = first.number; i < first.number + count; i++) {
+        struct frame *entry = &frames[i];
+        entry->state = FRAME_FREE;
+        entry->kind = KIND_NONE;
+        entry->owner = 0;
+        entry->pins = entry->writable = 0;
+        entry->rights = 0;
+    }
+    if (count == 1)
+        run_release(first.number, 0);
+    else
+        span_release(first.number, first.number + count);
     frames_free += count;
-}
-
-void frame_release(frame_t frame)
-{
-    struct frame *entry = frame_entry(frame);
-    entry->state = FRAME_FREE;
-    entry->kind = KIND_NONE;
-    entry->owner = 0;
-    entry->pins = entry->writable = 0;
-    entry->rights = 0;
-    run_release(frame.number, 0);
-    frames_free++;
 }
 
 /* ---- owners -------------------------------------------------------------------- */

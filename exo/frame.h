@@ -73,13 +73,11 @@ void frame_add_free(uint32_t first, uint32_t count);
 void frame_reserve(uint32_t first, uint32_t count);
 
 /* Takes a run: count frames aligned to 1 << align, at `wanted` or (EXO_ANY) anywhere.
- * The frames come back OWNED by `owner` and on no list yet: frame_own() puts them there.
+ * They are nobody's and on no list yet: frame_own() puts them there.
  * 0, or -EXO_E_NO_FRAMES, -EXO_E_RANGE. Contents are whatever was there. */
 int frame_take(uint32_t count, unsigned align, number_t wanted, frame_t *first);
-/* Gives a run, or the end of one, back that frame_take() gave and nobody owned since. */
-void frame_untake(frame_t first, uint32_t count);
-/* Back to the free frames; must be on no list, without rights and pins. */
-void frame_release(frame_t frame);
+/* A run goes back to the free frames; it must be on no list, without rights and pins. */
+void frame_release(frame_t first, uint32_t count);
 
 struct env;
 /* Puts a frame on an environment's list, charged to it / takes it off. State is the caller's business. */

@@ -88,7 +88,7 @@ static bool free_frames(struct env *env)
             continue;
         }
         frame_disown(env, frame);
-        frame_release(frame);
+        frame_release(frame, 1);
         env_uncharge(env, 1);
     }
     return false;
@@ -118,7 +118,7 @@ static void finish(struct env *env)
     for (unsigned i = 0; i < EXO_ENV_FRAMES; i++) {
         frame_t frame = {first.number + i};
         frame_disown(env, frame);
-        frame_release(frame);
+        frame_release(frame, 1);
     }
 }
 

@@ -66,7 +66,7 @@ void op_alloc_cancel(struct plan *plan, struct op *op)
     const uint64_t *step = flush_steps(op);
     (void)plan;
     if (step[1])
-        frame_untake((frame_t){(uint32_t)(op->result[0] + step[0])}, (uint32_t)(op_constant(op, 0) - step[0]));
+        frame_release((frame_t){(uint32_t)(op->result[0] + step[0])}, (uint32_t)(op_constant(op, 0) - step[0]));
 }
 
 int op_free(struct plan *plan, struct op *op)
@@ -77,11 +77,9 @@ int op_free(struct plan *plan, struct op *op)
     int error = owned_idle(plan->env, op, number_behind(op_arg(op, 0), op->step[0]), now, &first);
     if (error)
         return error;
-    for (uint32_t i = 0; i < now; i++) {
-        frame_t frame = {first.number + i};
-        frame_disown(plan->env, frame);
-        frame_release(frame);
-    }
+    for (uint32_t i = 0; i < now; i++)
+        frame_disown(plan->env, (frame_t){first.number + i});
+    frame_release(first, (uint32_t)now);
     env_uncharge(plan->env, now);
     op->step[0] = end;
     return end == count ? 0 : OP_AGAIN;

@@ -92,30 +92,42 @@ static int check_handle(struct env *env, const struct plan *plan, unsigned index
     return handle_find(env, number_of(cell->handle), info->handle) ? 0 : -EXO_E_HANDLE;
 }
 
-/* An argument that is not a plain constant. */
-static int check_used(const struct plan *plan, unsigned index, unsigned k, uint8_t kind)
+static int check_argument(const struct plan *plan, unsigned index, unsigned k, uint8_t kind)
 {
     const struct exo_op *cell = &plan->op[index].cell;
-    if (!(cell->uses >> k & 1)) /* arg[4] holds the handle's reference */
-        return k == 4 && cell->uses >> 5 & 1 ? 0 : check_value(cell->arg[k], kind);
+    if (!(cell->uses >> k & 1))
+        return check_value(cell->arg[k], kind);
     if (kind == K_ZERO || kind == K_COUNT)
         return -EXO_E_TYPE;
     return check_reference(plan, index, cell->arg[k], kind);
 }
 
+/* The bits of constant k that may be wrong. */
+static inline uint64_t odd_bits(const struct exo_op *cell, const struct op_info *info, unsigned k)
+{
+    uint64_t forbidden = k < 2 ? info->forbidden[k] : op_forbidden[cell->code][k - 2];
+    return (cell->arg[k] - (info->from_one >> k & 1)) & forbidden;
+}
+
+static inline unsigned is_odd(const struct exo_op *cell, const struct op_info *info, unsigned k)
+{
+    return (unsigned)(odd_bits(cell, info, k) != 0) << k;
+}
+
 static int check_arguments(const struct plan *plan, unsigned index, const struct op_info *info)
 {
     const struct exo_op *cell = &plan->op[index].cell;
-    const uint64_t *arg = cell->arg, *no = info->forbidden, *more = op_forbidden[cell->code];
-    unsigned one = info->from_one;
-    if (!cell->uses && !(((arg[0] - (one & 1)) & no[0]) | ((arg[1] - (one >> 1 & 1)) & no[1]) |
-                         ((arg[2] - (one >> 2 & 1)) & more[0]) | ((arg[3] - (one >> 3 & 1)) & more[1]) |
-                         ((arg[4] - (one >> 4)) & more[2])))
+    if (!cell->uses && !(odd_bits(cell, info, 0) | odd_bits(cell, info, 1) | odd_bits(cell, info, 2) |
+                         odd_bits(cell, info, 3) | odd_bits(cell, info, 4)))
         return 0;
+    unsigned todo = is_odd(cell, info, 0) | is_odd(cell, info, 1) | is_odd(cell, info, 2) | is_odd(cell, info, 3);
+    if (!(cell->uses >> 5 & 1)) /* else arg[4] holds the handle's reference */
+        todo |= is_odd(cell, info, 4);
     int error = 0;
-    for (unsigned k = 0; k < 5 && !error; k++)
-        error = cell->uses ? check_used(plan, index, k, info->arg[k])
-                           : check_value(cell->arg[k], info->arg[k]);
+    for (todo |= cell->uses & 0x1fu; todo && !error; todo &= todo - 1) {
+        unsigned k = (unsigned)__builtin_ctz(todo);
+        error = check_argument(plan, index, k, info->arg[k]);
+    }
     return error;
 }
 

@@ -88,7 +88,7 @@ static void write_down(struct env *child, struct op *op, uint64_t what)
 static void take_frame(struct env *child, frame_t frame)
 {
     frame_disown(child, frame);
-    frame_release(frame);
+    frame_release(frame, 1);
     env_uncharge(child, 1);
 }
 

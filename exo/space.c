@@ -145,7 +145,7 @@ static void right_drop(struct env *env, frame_t frame, bool was_writable)
     if (entry->state == FRAME_FROZEN) {
         env_uncharge(env, 1);
         if (entry->rights == 0)
-            frame_release(frame);
+            frame_release(frame, 1);
     }
 }
 
@@ -253,6 +253,8 @@ static page_t empty_skip(page_t page, const uint64_t *entry, unsigned level)
 {
     unsigned left = 512 - entry_index(page, level);
     const uint64_t *end = entry + (left < EMPTY_MAX ? left : EMPTY_MAX), *at = entry + 1;
+    while (at + 4 <= end && !(at[0] | at[1] | at[2] | at[3]))
+        at += 4;
     while (at < end && !*at)
         at++;
     page = entry_skip(page, level);

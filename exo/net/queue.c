@@ -174,7 +174,7 @@ static void queue_free(struct queue *queue)
     struct env *payer = envs[frame_entry(frame)->owner];
     frame_disown(payer, frame);
     env_uncharge(payer, 1);
-    frame_release(frame);
+    frame_release(frame, 1);
 }
 
 /* One step: a waiter, a child moved on top of the stack, or the queue itself. A parent stays

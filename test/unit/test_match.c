@@ -31,8 +31,9 @@ void frame_disown(struct env *env, frame_t frame) { (void)env, (void)frame; }
 void env_uncharge(struct env *env, uint64_t n) { env->frames_used -= (uint32_t)n; }
 void nic_attend(void) { attended++; }
 
-void frame_release(frame_t frame)
+void frame_release(frame_t frame, uint32_t count)
 {
+    ck_assert_uint_eq(count, 1);
     table[frame.number].state = FRAME_FREE;
     freed++;
     memset(memory[frame.number], 0xa5, EXO_PAGE_SIZE); /* later use is found out */

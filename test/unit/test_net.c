@@ -38,7 +38,11 @@ struct core cores[1];
 
 void *frame_memory(frame_t frame) { return memory[frame.number]; }
 void frame_disown(struct env *env, frame_t frame) { (void)env, (void)frame; }
-void frame_release(frame_t frame) { table[frame.number].state = FRAME_FREE; }
+void frame_release(frame_t first, uint32_t count)
+{
+    (void)count;
+    table[first.number].state = FRAME_FREE;
+}
 bool env_charge(struct env *env, uint64_t n) { return env->frames_used += (uint32_t)n, true; }
 void env_uncharge(struct env *env, uint64_t n) { env->frames_used -= (uint32_t)n; }
 uint64_t clock_now(void) { return ticks += 10; }
