@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Signals: actions, masks, sending, and calling handlers. A signal that threads of the
- * program send to themselves or each other is delivered when its thread leaves a
+ * Signals: actions, masks, waiting and sending. A signal that threads of the
+ * program send to themselves or each other is delivered (signal_deliver.c) when its thread leaves a
  * system call or at the end of a CPU slot. Nothing comes from outside. SIGCANCEL only
  * ends waiting: the C library does the rest. One signal of a number is kept, not several.
  */
 #include <libos/clock.h>
-#include <libos/log.h>
 #include <libos/thread.h>
 #include <string.h>
 #include <time.h>
 
-#include "../core/core.h"
-#include "../plan/ring.h"
 #include "../thread/thread_internal.h"
 #include "posix_internal.h"
 #include "signal_internal.h"
@@ -28,7 +25,7 @@ static struct { /* where the last one of a number came from */
     union sigval value;
 } origins[SIGNALS + 1];
 
-static bool is_ignored(int signal)
+bool signal_is_ignored(int signal)
 {
     const struct action *action = &signal_actions[signal];
     return action->handler == SIG_IGN ||
@@ -56,7 +53,7 @@ SYSCALL(rt_sigaction)
 
 /* ---- masks ------------------------------------------------------------------------- */
 
-static void mask_set(struct thread *self, uint64_t mask)
+void signal_mask_set(struct thread *self, uint64_t mask)
 {
     self->signals_blocked = mask & ~(signal_bit(SIGKILL) | signal_bit(SIGSTOP));
     uint64_t taken = program_pending & ~self->signals_blocked;
@@ -73,7 +70,7 @@ SYSCALL(rt_sigprocmask)
         uint64_t set = *(const uint64_t *)b;
         if (a != SIG_BLOCK && a != SIG_UNBLOCK && a != SIG_SETMASK)
             return -EINVAL;
-        mask_set(self, a == SIG_BLOCK ? old | set : a == SIG_UNBLOCK ? old & ~set : set);
+        signal_mask_set(self, a == SIG_BLOCK ? old | set : a == SIG_UNBLOCK ? old & ~set : set);
     }
     if (c != 0)
         *(uint64_t *)c = old;
@@ -95,7 +92,7 @@ void signal_mask_swap(const uint64_t *set)
         return;
     self->signals_kept = self->signals_blocked;
     self->mask_swapped = true;
-    mask_set(self, *set);
+    signal_mask_set(self, *set);
     if ((self->signals_pending & ~self->signals_blocked) != 0)
         self->signalled = true; /* it does not wait at all */
 }
@@ -108,7 +105,7 @@ long signal_mask_back(long result)
     if (!self->mask_swapped || (self->signals_pending & ~self->signals_blocked) != 0)
         return result;
     self->mask_swapped = false;
-    mask_set(self, self->signals_kept);
+    signal_mask_set(self, self->signals_kept);
     return result;
 }
 
@@ -137,7 +134,7 @@ SYSCALL(rt_sigsuspend)
     return signal_mask_back(wait_for_any());
 }
 
-static void info_fill(siginfo_t *info, int signal)
+void signal_info_fill(siginfo_t *info, int signal)
 {
     memset(info, 0, sizeof(*info));
     info->si_signo = signal;
@@ -182,7 +179,7 @@ SYSCALL(rt_sigtimedwait)
     if (signal == 0)
         return error == -ETIMEDOUT ? -EAGAIN : -EINTR;
     if (b != 0)
-        info_fill((siginfo_t *)b, signal);
+        signal_info_fill((siginfo_t *)b, signal);
     return signal;
 }
 
@@ -201,7 +198,7 @@ static long send_to(struct thread *thread, int signal)
 {
     uint64_t bit = signal_bit(signal);
     bool wanted = (thread->signals_wanted & bit) != 0, blocked = (thread->signals_blocked & bit) != 0;
-    if (is_ignored(signal) && !wanted && !blocked)
+    if (signal_is_ignored(signal) && !wanted && !blocked)
         return 0;
     thread->signals_pending |= bit;
     if (blocked && !wanted)
@@ -296,125 +293,4 @@ SYSCALL(rt_tgsigqueueinfo)
         return -EINVAL;
     origins[c].value = ((const siginfo_t *)d)->si_value;
     return signal_send(thread_find((int)b), c, ((const siginfo_t *)d)->si_code);
-}
-
-/* ---- alternate stacks ------------------------------------------------------------------ */
-
-bool signal_on_altstack(uint64_t rsp)
-{
-    return rsp - thread_current->altstack - 1 < thread_current->altstack_bytes;
-}
-
-SYSCALL(sigaltstack)
-{
-    UNUSED6;
-    struct thread *self = thread_current;
-    bool inside = signal_on_altstack((uint64_t)__builtin_frame_address(0));
-    stack_t old = { (void *)self->altstack, inside ? SS_ONSTACK : 0, self->altstack_bytes };
-    if (self->altstack_bytes == 0)
-        old.ss_flags = SS_DISABLE;
-    if (a != 0) {
-        const stack_t *stack = (const stack_t *)a;
-        if (inside)
-            return -EPERM;
-        if ((stack->ss_flags & ~(SS_DISABLE | SS_ONSTACK)) != 0)
-            return -EINVAL;
-        bool off = (stack->ss_flags & SS_DISABLE) != 0;
-        self->altstack = off ? 0 : (uint64_t)stack->ss_sp;
-        self->altstack_bytes = off ? 0 : stack->ss_size;
-    }
-    if (b != 0)
-        *(stack_t *)b = old;
-    return 0;
-}
-
-/* ---- delivering ------------------------------------------------------------------------- */
-
-void signal_stack_call(void (*handler)(int, siginfo_t *, void *), int signal, siginfo_t *info,
-                       ucontext_t *context, uint64_t stack); /* switch.S */
-
-bool signal_handler_call(int signal, siginfo_t *info, ucontext_t *context)
-{
-    struct action action = signal_actions[signal];
-    struct thread *self = thread_current;
-    uint64_t old = self->mask_swapped ? self->signals_kept : self->signals_blocked;
-    self->mask_swapped = false;
-    memcpy(&context->uc_sigmask, &old, sizeof(old));
-    context->uc_stack = (stack_t){ (void *)self->altstack, 0, self->altstack_bytes };
-    self->signals_blocked |= action.mask | ((action.flags & SA_NODEFER) != 0 ? 0 : signal_bit(signal));
-    if ((action.flags & SA_RESETHAND) != 0)
-        signal_actions[signal].handler = SIG_DFL;
-    if ((action.flags & SA_ONSTACK) != 0 && self->altstack_bytes != 0 &&
-        !signal_on_altstack((uint64_t)__builtin_frame_address(0)))
-        signal_stack_call(action.action, signal, info, context,
-                          (self->altstack + self->altstack_bytes) & ~15ull);
-    else
-        action.action(signal, info, context);
-    if (signal != SIGCANCEL) /* whose handler blocks itself where it waits for its time */
-        memcpy(&old, &context->uc_sigmask, sizeof(old));
-    ring_guard();
-    mask_set(self, old);
-    ring_unguard();
-    return (action.flags & SA_RESTART) != 0;
-}
-
-static void context_fill(ucontext_t *to, const struct resume *resume, void *vector)
-{
-    memset(to, 0, sizeof(*to));
-    if (resume == NULL)
-        return;
-    struct exo_context context = { .rip = resume->rip, .rflags = resume->rflags };
-    memcpy(&context, &resume->general, sizeof(resume->general));
-    context.rsp = resume_rsp(resume);
-    signal_context_export(to, &context);
-    to->uc_mcontext.fpregs = vector;
-}
-
-static void context_back(struct resume *resume, const ucontext_t *from)
-{
-    struct exo_context context;
-    signal_context_import(&context, from);
-    memcpy(&resume->general, &context, sizeof(resume->general));
-    resume->rip = context.rip;
-    resume->rflags = context.rflags;
-}
-
-static bool handle(int signal, struct resume *resume, void *vector)
-{
-    siginfo_t info;
-    ucontext_t context;
-    info_fill(&info, signal);
-    context_fill(&context, resume, vector);
-    bool restart = signal_handler_call(signal, &info, &context);
-    if (resume != NULL)
-        context_back(resume, &context); /* but for the stack pointer: we are on that stack */
-    return restart;
-}
-
-bool signal_deliver(struct resume *resume, void *vector)
-{
-    struct thread *self = thread_current;
-    bool handled = false, restart = true;
-    self->signalled = false;
-    if (resume != NULL && self->cancelled && signal_is_handled(SIGCANCEL)) {
-        /* The C library's handler looks at the place and whether cancellation is asynchronous. */
-        self->cancelled = false; /* it sends it again if it is not time yet */
-        handle(SIGCANCEL, resume, vector);
-    }
-    uint64_t pending;
-    while ((pending = self->signals_pending & ~self->signals_blocked) != 0) {
-        int signal = __builtin_ctzll(pending) + 1;
-        self->signals_pending &= ~signal_bit(signal);
-        if (is_ignored(signal))
-            continue;
-        if (!signal_is_handled(signal)) {
-            libos_log("ended by signal %d", signal);
-            libos_nesting++;
-            __builtin_trap(); /* a report, with the way here */
-        }
-        handled = true;
-        restart = handle(signal, resume, vector) && restart;
-    }
-    signal_mask_back(0); /* nobody was there to be called */
-    return handled && restart;
 }

@@ -19,6 +19,7 @@ bool signal_fault(struct exo_context *context);
  * what was interrupted, with its vector state; NULL when it leaves a system call. True if a
  * handler ran and all that ran want interrupted calls to be tried again. */
 struct resume;
+struct thread;
 bool signal_deliver(struct resume *resume, void *vector);
 
 /* A handler with SA_RESTART was set up once. */
@@ -59,6 +60,12 @@ static inline bool signal_is_handled(int signal)
 {
     return signal_actions[signal].handler != SIG_DFL && signal_actions[signal].handler != SIG_IGN;
 }
+
+bool signal_is_ignored(int signal);
+/* What the thread blocks from now on; what was sent to the program and is blocked no more is its to take. */
+void signal_mask_set(struct thread *self, uint64_t mask);
+/* Where the last signal of that number came from. */
+void signal_info_fill(siginfo_t *info, int signal);
 
 /* Calls the handler on this stack or, if it asks for it, on the thread's alternate one; sets the
  * mask before and behind it. True if it was set up with SA_RESTART. */
