@@ -57,7 +57,13 @@ static void around(const struct region *region, uint64_t page, uint64_t *start, 
 
 static bool page_give(const struct region *region, uint64_t page)
 {
-    int error = tables_ensure(page);
+    if (large_is_whole(page))
+        return true; /* a fault on the way here gave it */
+    int error = chunk_is_large(page) ? large_split(page, true) : 0; /* what a forced reclaim left of it */
+    if (error == 0 && region->kind >= REGION_LARGE && large_make(region, page))
+        return true;
+    if (error == 0)
+        error = tables_ensure(page);
     if (error == 0 && !page_empty(page))
         return true; /* a fault on the way here gave it */
     if (error == 0) {
@@ -76,7 +82,7 @@ static bool page_give(const struct region *region, uint64_t page)
 bool mem_fault(uint64_t address, uint64_t error)
 {
     const struct region *region = regions_find(&mem_regions, address);
-    if (region == NULL || region->kind != REGION_DEMAND || (error & ERROR_PRESENT) != 0)
+    if (region == NULL || region->kind == REGION_FIXED || (error & ERROR_PRESENT) != 0)
         return false;
     unsigned needed = (error & ERROR_WRITE) != 0 ? EXO_WRITE : EXO_READ;
     if ((error & ERROR_FETCH) != 0)

@@ -41,7 +41,7 @@ int pages_populate(uint64_t address, uint32_t count, unsigned perm, bool one_run
 
 /*
  * Calls visit() for each longest run of pages in [start, end) with consecutive frames (if
- * `same_frames`) or just present ones.
+ * `same_frames`) or just present ones; and for each large page, as far as it is there.
  */
 static void runs_visit(uint64_t start, uint64_t end, bool same_frames,
                        void (*visit)(uint64_t address, uint64_t frame, uint32_t count, unsigned perm),
@@ -50,6 +50,11 @@ static void runs_visit(uint64_t start, uint64_t end, bool same_frames,
     while (start < end) {
         uint64_t chunk_end = (start & ~(CHUNK_BYTES - 1)) + CHUNK_BYTES;
         if (!tables_present(start)) {
+            uint64_t first, frame;
+            if (chunk_is_large(start)) {
+                uint32_t pages = large_pages(start, &first, &frame);
+                visit(first, frame, pages, perm);
+            }
             start = chunk_end;
             continue;
         }
@@ -97,6 +102,8 @@ static void drop_run(uint64_t address, uint64_t frame, uint32_t count, unsigned 
                                                  .arg = { frame, count } };
     drop_cells += 2;
     mem_count.frames -= count;
+    if (mem_count.large > 0 && chunk_is_large(address))
+        large_gone();
     if (drop_cells == 2 * DROP_PAIRS)
         drop_flush();
 }
@@ -117,7 +124,7 @@ static void protect_run(uint64_t address, uint64_t frame, uint32_t count, unsign
     struct exo_op cells[2];
     struct exo_completion failed;
     cells[1] = (struct exo_op){ .code = EXO_PROTECT, .arg = { address, count, PAGE_PERM(perm) } };
-    int error = ring_run_nested(cells, 1, &failed);
+    int error = mem_count.large > 0 && chunk_is_large(address) ? large_protect(address, perm) : ring_run_nested(cells, 1, &failed);
     if (error < 0)
         protect_error = error;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Memory that the program's parent asks back. What costs nobody anything is given at once: pages
- * of zeros, which come again when they are touched, and page tables that map nothing. The rest is for
+ * of zeros, which come again when they are touched, and page tables that map nothing; then the zeros in large pages, which
+ * are split for that. The rest is for
  * the program to choose (mem_reclaim_wait). What was taken by force is remembered as lost, and never passes for
  * fresh memory before the program has said that it knows.
  */
@@ -44,6 +45,7 @@ static void lost_update(void)
         lost_add(MEM_LOW, MEM_LOW + MEM_SPACE);
         lost_seen = tail;
     }
+    uint64_t large = mem_count.large;
     for (; lost_seen < tail; lost_seen++) {
         uint64_t start = PLAN_INFO->taken[lost_seen % EXO_TAKEN].first;
         uint64_t pages = PLAN_INFO->taken[lost_seen % EXO_TAKEN].count;
@@ -53,6 +55,8 @@ static void lost_update(void)
         lost_forget(start, start + pages * EXO_PAGE_SIZE); /* taken twice, with a fresh page between */
         lost_add(start, start + pages * EXO_PAGE_SIZE);
     }
+    if (large > 0)
+        large_recount();
 }
 
 bool lost_any(uint64_t start, uint64_t end)
@@ -91,43 +95,77 @@ static bool page_is_zero(const volatile uint64_t *word)
     return true;
 }
 
-/* Back to the kernel, unless a device is at it: then it stays where it is. */
-static bool page_give_back(uint64_t page, unsigned perm)
+/* Back to the kernel, unless a device is at one of them: then they stay where they are. At most 16: FREE looks at so many before
+ * it takes one. */
+#define GIVE_MOST 16u
+
+static void pages_give_back(uint64_t page, uint32_t count, unsigned perm)
 {
     struct exo_op cells[4];
     struct exo_completion failed;
     uint64_t frame = PTE_FRAME(*table_entry(page));
-    cells[1] = (struct exo_op){ .code = EXO_UNMAP, .arg = { page, 1 } };
-    cells[2] = (struct exo_op){ .code = EXO_FREE, .after = 1, .arg = { frame, 1 } };
+    cells[1] = (struct exo_op){ .code = EXO_UNMAP, .arg = { page, count } };
+    cells[2] = (struct exo_op){ .code = EXO_FREE, .after = 1, .arg = { frame, count } };
     cells[3] = (struct exo_op){ .code = EXO_MAP, .flags = EXO_START_SOME, .after = 2,
-                                .arg = { page, frame, 1, PAGE_PERM(perm) } };
-    if (ring_run_nested(cells, 3, &failed) < 0)
-        return false;
-    mem_count.frames--;
-    return true;
+                                .arg = { page, frame, count, PAGE_PERM(perm) } };
+    if (ring_run_nested(cells, 3, &failed) == 0)
+        mem_count.frames -= count;
 }
 
-static void zeros_give(const struct region *region)
+/* How many pages of zeros begin there, in frames that follow each other. */
+static uint32_t zeros_count(uint64_t page, uint64_t end)
 {
-    for (uint64_t page = region->start; page < region->end && PLAN_INFO->reclaim > 0; page += EXO_PAGE_SIZE) {
+    uint64_t frame = PTE_FRAME(*table_entry(page)), wanted = PLAN_INFO->reclaim;
+    uint32_t count = 0;
+    while (page < end && count < GIVE_MOST && count < wanted && (*table_entry(page) & PTE_PRESENT) != 0 &&
+           PTE_FRAME(*table_entry(page)) == frame + count && page_is_zero((const volatile uint64_t *)page)) {
+        page += EXO_PAGE_SIZE;
+        count++;
+    }
+    return count;
+}
+
+/* More of its pages are zeros than a split costs: then it is split. */
+static void large_spoil(uint64_t chunk)
+{
+    unsigned zeros = 0;
+    for (uint64_t page = chunk; page < chunk + CHUNK_BYTES && zeros < 2; page += EXO_PAGE_SIZE)
+        zeros += page_is_zero((const volatile uint64_t *)page);
+    if (zeros == 2)
+        large_split(chunk, true);
+}
+
+static void zeros_give(const struct region *region, bool split)
+{
+    for (uint64_t page = region->start; page < region->end && PLAN_INFO->reclaim > 0;) {
+        uint64_t chunk_end = (page | (CHUNK_BYTES - 1)) + 1, end = chunk_end < region->end ? chunk_end : region->end;
+        if (split && large_is_whole(page))
+            large_spoil(page);
         if (!tables_present(page)) {
-            page = (page | (CHUNK_BYTES - 1)) + 1 - EXO_PAGE_SIZE;
+            page = chunk_end;
             continue;
         }
-        if ((*table_entry(page) & PTE_PRESENT) != 0 && page_is_zero((const volatile uint64_t *)page))
-            page_give_back(page, region->perm);
+        uint32_t count = zeros_count(page, end);
+        if (count > 0)
+            pages_give_back(page, count, region->perm);
+        page += (count > 0 ? count : 1) * (uint64_t)EXO_PAGE_SIZE;
     }
 }
 
 static void give(void)
 {
-    for (size_t i = 0; i < mem_regions.count && PLAN_INFO->reclaim > 0; i++) {
-        const struct region *region = &mem_regions.region[i];
-        if (region->kind == REGION_DEMAND && (region->perm & EXO_READ) != 0)
-            zeros_give(region);
-    }
-    if (PLAN_INFO->reclaim > 0)
+    for (unsigned split = 0; split < 2 && PLAN_INFO->reclaim > 0; split++) {
+        for (size_t i = 0; i < mem_regions.count && PLAN_INFO->reclaim > 0; i++) {
+            const struct region *region = &mem_regions.region[i];
+            if (region->kind != REGION_FIXED && (region->perm & EXO_READ) != 0)
+                zeros_give(region, split != 0);
+        }
         tables_give();
+        if (mem_count.large == 0)
+            break;
+    }
+    if (large_ever())
+        reserve_fit();
 }
 
 /* ---- being told ---------------------------------------------------------------------------------- */

@@ -35,27 +35,28 @@ bool regions_free(const struct regions *regions, uint64_t start, uint64_t end)
            (i == regions->count || regions->region[i].start >= end);
 }
 
-static uint64_t gap_from(const struct regions *regions, uint64_t from, uint64_t length)
+static uint64_t gap_from(const struct regions *regions, uint64_t from, uint64_t length, uint64_t align)
 {
     size_t i = regions_above(regions, from);
+    from = (from + align - 1) & -align;
     for (; i < regions->count; i++) {
         const struct region *next = &regions->region[i];
         if (next->start > from && next->start - from >= length)
             return from;
-        from = next->end > from ? next->end : from;
+        from = next->end > from ? (next->end + align - 1) & -align : from;
     }
-    return regions->high - from >= length ? from : 0;
+    return regions->high >= from && regions->high - from >= length ? from : 0;
 }
 
-uint64_t regions_gap(struct regions *regions, uint64_t length)
+uint64_t regions_gap(struct regions *regions, uint64_t length, uint64_t align)
 {
     if (length == 0 || length > regions->high - regions->low)
         return 0;
     if (regions->hint < regions->low || regions->hint > regions->high)
         regions->hint = regions->low;
-    uint64_t place = gap_from(regions, regions->hint, length);
+    uint64_t place = gap_from(regions, regions->hint, length, align);
     if (place == 0)
-        place = gap_from(regions, regions->low, length);
+        place = gap_from(regions, regions->low, length, align);
     if (place != 0)
         regions->hint = place + length;
     return place;
@@ -63,7 +64,7 @@ uint64_t regions_gap(struct regions *regions, uint64_t length)
 
 uint64_t regions_gap_low(const struct regions *regions, uint64_t length)
 {
-    return gap_from(regions, regions->low, length);
+    return gap_from(regions, regions->low, length, 1);
 }
 
 static void insert_at(struct regions *regions, size_t i, struct region added)
@@ -83,7 +84,7 @@ static void remove_at(struct regions *regions, size_t i, size_t count)
 
 static bool can_join(const struct region *a, const struct region *b)
 {
-    return a->end == b->start && a->perm == b->perm && a->kind == b->kind && a->kind == REGION_DEMAND;
+    return a->end == b->start && a->perm == b->perm && a->kind == b->kind && a->kind != REGION_FIXED;
 }
 
 static void join_at(struct regions *regions, size_t i)
@@ -133,17 +134,19 @@ bool regions_cut(struct regions *regions, uint64_t start, uint64_t end)
     return true;
 }
 
+static bool is_covered(const struct regions *regions, uint64_t start, uint64_t end)
+{
+    for (size_t i = regions_above(regions, start); i < regions->count && start < end; i++) {
+        if (regions->region[i].start > start)
+            return false;
+        start = regions->region[i].end;
+    }
+    return start >= end;
+}
+
 bool regions_protect(struct regions *regions, uint64_t start, uint64_t end, uint8_t perm)
 {
-    if (regions->count + 2 > regions->capacity)
-        return false;
-    uint64_t covered = start;
-    for (size_t i = regions_above(regions, start); i < regions->count && covered < end; i++) {
-        if (regions->region[i].start > covered)
-            return false;
-        covered = regions->region[i].end;
-    }
-    if (covered < end)
+    if (regions->count + 2 > regions->capacity || !is_covered(regions, start, end))
         return false;
     split_at(regions, start);
     split_at(regions, end);
@@ -154,5 +157,19 @@ bool regions_protect(struct regions *regions, uint64_t start, uint64_t end, uint
         join_at(regions, i);
     if (first > 0)
         join_at(regions, first - 1);
+    return true;
+}
+
+bool regions_advise(struct regions *regions, uint64_t start, uint64_t end, uint8_t kind)
+{
+    if (regions->count + 2 > regions->capacity || !is_covered(regions, start, end))
+        return false;
+    split_at(regions, start);
+    split_at(regions, end);
+    for (size_t i = regions_above(regions, start); i < regions->count && regions->region[i].start < end; i++)
+        if (regions->region[i].kind == REGION_DEMAND || regions->region[i].kind == REGION_LARGE)
+            regions->region[i].kind = kind;
+    for (size_t i = regions->count; i-- > 0;)
+        join_at(regions, i);
     return true;
 }

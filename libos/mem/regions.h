@@ -11,8 +11,10 @@
 #include <stdint.h>
 
 enum region_kind {
-    REGION_DEMAND, /* pages come when they are touched */
     REGION_FIXED,  /* mapped from the beginning to the end: DMA, the libos's own memory */
+    REGION_DEMAND, /* pages come when they are touched */
+    REGION_LARGE,  /* the same, and large pages where they fit (MADV_HUGEPAGE) */
+    REGION_HUGE,   /* it begins and ends with large pages, and so does each part that is given back (MAP_HUGETLB) */
 };
 
 struct region {
@@ -33,8 +35,8 @@ struct regions {
 struct region *regions_find(const struct regions *regions, uint64_t address);
 /* The first region that ends above the address: an index, `count` if there is none. */
 size_t regions_above(const struct regions *regions, uint64_t address);
-/* A free place of that length, 0 if there is none. */
-uint64_t regions_gap(struct regions *regions, uint64_t length);
+/* A free place of that length, at a multiple of `align` (a power of two); 0 if there is none. */
+uint64_t regions_gap(struct regions *regions, uint64_t length, uint64_t align);
 /* The lowest one, above the floor or not. */
 uint64_t regions_gap_low(const struct regions *regions, uint64_t length);
 bool regions_free(const struct regions *regions, uint64_t start, uint64_t end);
@@ -45,5 +47,7 @@ bool regions_cut(struct regions *regions, uint64_t start, uint64_t end);
 /* Sets the rights of everything in [start, end); false if there is a hole, or no room for 2
  * more. */
 bool regions_protect(struct regions *regions, uint64_t start, uint64_t end, uint8_t perm);
+/* Makes what is REGION_DEMAND or REGION_LARGE there the one or the other; the rest stays what it is. False as above. */
+bool regions_advise(struct regions *regions, uint64_t start, uint64_t end, uint8_t kind);
 
 #endif

@@ -88,7 +88,11 @@ void *mem_map_eager(size_t bytes)
 uint64_t mem_frame_at(const void *address)
 {
     uint64_t at = (uint64_t)address;
-    if (at < MEM_LOW || at >= MEM_LOW + MEM_SPACE || !tables_present(at))
+    if (at < MEM_LOW || at >= MEM_LOW + MEM_SPACE)
+        return 0;
+    if (large_is_whole(at))
+        return PTE_FRAME(chunk_entry(at)) + ((at & (CHUNK_BYTES - 1)) >> EXO_PAGE_SHIFT);
+    if (!tables_present(at))
         return 0;
     uint64_t entry = *table_entry(at);
     return (entry & PTE_PRESENT) != 0 ? PTE_FRAME(entry) : 0;
@@ -105,7 +109,7 @@ int mem_touch(const void *address, size_t bytes, bool write)
             continue; /* the program's own segments and stack are there from the beginning */
         if ((region->perm & (write ? EXO_WRITE : EXO_READ)) == 0)
             return -EFAULT;
-        if (region->kind == REGION_DEMAND && mem_frame_at((void *)at) == 0 &&
+        if (region->kind != REGION_FIXED && mem_frame_at((void *)at) == 0 &&
             !mem_fault(at, write ? 2 : 0))
             return -ENOMEM;
     }

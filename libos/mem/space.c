@@ -50,6 +50,11 @@ static bool regions_room(void)
     return true;
 }
 
+bool space_room(void)
+{
+    return regions_room();
+}
+
 static uint8_t perm_of(int prot)
 {
     unsigned perm = 0;
@@ -94,15 +99,15 @@ void space_release(uint64_t start, uint64_t length)
 }
 
 /* Where a mapping goes: a negative errno value if nowhere. */
-static long place_choose(uint64_t address, uint64_t length, int flags)
+static long place_choose(uint64_t address, uint64_t length, uint64_t align, int flags)
 {
     if ((flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) == 0) {
-        uint64_t start = address & ~PAGE_MASK;
+        uint64_t start = address & -align;
         if (start == 0 || !regions_free(&mem_regions, start, start + length))
-            start = regions_gap(&mem_regions, length);
+            start = regions_gap(&mem_regions, length, align);
         return start == 0 ? -ENOMEM : (long)start;
     }
-    if ((address & PAGE_MASK) != 0)
+    if ((address & (align - 1)) != 0)
         return -EINVAL;
     if (address < mem_regions.low || length > mem_regions.high - address)
         return -ENOMEM;
@@ -127,25 +132,36 @@ static bool tail_clean(uint64_t file_size, uint64_t length)
     return in_page == 0 || length <= (file_size & ~PAGE_MASK) || file_size > SHOWN_BYTES;
 }
 
+/* MAP_HUGETLB says of which size; 0 is the one that there is. */
+static int huge_check(int flags, const void *file_bytes)
+{
+    int shift = flags >> MAP_HUGE_SHIFT & MAP_HUGE_MASK;
+    if (file_bytes != NULL || (shift != 0 && 1ull << shift != CHUNK_BYTES))
+        return -EINVAL;
+    return large_prepare() ? 0 : -ENOMEM;
+}
+
 long mem_mmap(uint64_t address, uint64_t length, int prot, int flags, const void *file_bytes,
               uint64_t file_size)
 {
-    if (length == 0)
-        return -EINVAL;
+    uint64_t align = (flags & MAP_HUGETLB) != 0 ? CHUNK_BYTES : EXO_PAGE_SIZE;
+    int error = align == CHUNK_BYTES ? huge_check(flags, file_bytes) : 0;
+    if (length == 0 || error < 0)
+        return length == 0 ? -EINVAL : error;
     if (length > MEM_SPACE)
         return -ENOMEM;
-    length = (length + PAGE_MASK) & ~PAGE_MASK;
+    length = (length + align - 1) & -align;
     bool fixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) != 0;
     if (file_bytes != NULL && (prot & PROT_WRITE) == 0 && !fixed && tail_clean(file_size, length))
         return (long)file_bytes; /* frozen, readable, and nobody else's */
     uint8_t perm = perm_of(prot);
     if (!regions_room() || !memory_there(length, perm, flags))
         return -ENOMEM;
-    long place = place_choose(address, length, flags);
+    long place = place_choose(address, length, align, flags);
     if (place < 0)
         return place;
     uint64_t start = (uint64_t)place;
-    regions_add(&mem_regions, (struct region){ start, start + length, perm, REGION_DEMAND });
+    regions_add(&mem_regions, (struct region){ start, start + length, perm, align == CHUNK_BYTES ? REGION_HUGE : REGION_DEMAND });
     if (file_bytes == NULL)
         return place;
     /* A private copy of a file: made now, writable for the time being. */
@@ -161,28 +177,27 @@ long mem_mmap(uint64_t address, uint64_t length, int prot, int flags, const void
     return place;
 }
 
-static bool in_archive(uint64_t address)
+bool space_inside_huge(uint64_t address)
 {
-    return address >= LIBOS_ARCHIVE && address < MEM_LOW;
+    const struct region *region = regions_find(&mem_regions, address);
+    return (address & (CHUNK_BYTES - 1)) != 0 && region != NULL && region->kind == REGION_HUGE;
 }
 
-/* Page-aligned and inside the mmap area, or a negative errno value. */
-static int range_check(uint64_t address, uint64_t *length)
+/* Before a part of large pages changes: a negative errno value if it can't. */
+static int space_cut(uint64_t start, uint64_t end, bool frees)
 {
-    if ((address & PAGE_MASK) != 0 || *length > MEM_SPACE)
+    if (!large_ever())
+        return 0;
+    if (space_inside_huge(start) || space_inside_huge(end))
         return -EINVAL;
-    *length = (*length + PAGE_MASK) & ~PAGE_MASK;
-    if (address < mem_regions.low || address > mem_regions.high ||
-        *length > mem_regions.high - address)
-        return -ENOMEM;
-    return 0;
+    return large_borders(start, end, frees) < 0 ? -ENOMEM : 0;
 }
 
 int mem_munmap(uint64_t address, uint64_t length)
 {
-    if (in_archive(address))
+    if (space_in_archive(address))
         return 0; /* a file that was "mapped" where it lies */
-    int error = range_check(address, &length);
+    int error = space_range(address, &length);
     if (error < 0 || length == 0)
         return -EINVAL;
     uint64_t end = address + length;
@@ -192,45 +207,39 @@ int mem_munmap(uint64_t address, uint64_t length)
             return -EINVAL;
     if (!regions_room())
         return -ENOMEM;
+    error = space_cut(address, end, true);
+    if (error < 0)
+        return error;
     pages_drop(address, end);
     lost_forget(address, end);
     regions_cut(&mem_regions, address, end);
+    if (large_ever())
+        reserve_fit();
     return 0;
 }
 
 int mem_mprotect(uint64_t address, uint64_t length, int prot)
 {
-    if (in_archive(address))
+    if (space_in_archive(address))
         return (prot & ~PROT_READ) == 0 ? 0 : -EACCES;
-    int error = range_check(address, &length);
+    int error = space_range(address, &length);
     if (error < 0 || length == 0)
         return error;
     if (!regions_room())
         return -ENOMEM;
+    error = space_cut(address, address + length, false);
+    if (error < 0)
+        return error;
     uint8_t perm = perm_of(prot);
     const struct region *before = regions_find(&mem_regions, address);
     if (before != NULL && before->perm == 0 && !memory_there(length, perm, 0))
         return -ENOMEM;
     if (!regions_protect(&mem_regions, address, address + length, perm))
         return -ENOMEM;
-    return pages_protect(address, address + length, perm) < 0 ? -EACCES : 0;
-}
-
-int mem_madvise(uint64_t address, uint64_t length, int advice)
-{
-    if (in_archive(address))
-        return 0;
-    int error = range_check(address, &length);
-    if (error < 0)
-        return error;
-    if (advice == MADV_DONTNEED || advice == MADV_FREE) {
-        const struct region *region = regions_find(&mem_regions, address);
-        if (region == NULL || region->end < address + length || region->kind != REGION_DEMAND)
-            return -EINVAL;
-        pages_drop(address, address + length);
-        lost_forget(address, address + length);
-    }
-    return 0;
+    error = pages_protect(address, address + length, perm);
+    if (large_ever())
+        reserve_fit();
+    return error < 0 ? -EACCES : 0;
 }
 
 bool mem_has_hole(uint64_t address, uint64_t length)

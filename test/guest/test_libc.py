@@ -172,3 +172,13 @@ def test_prompt(t):
     status = guest.wait_exit(50)
     _no_failures(t, guest)
     t.equal(status, t.OK, f"exit status (the last lines:\n{guest.tail()})")
+
+
+@limit(60)
+def test_large(t):
+    """Large pages: one fault each, every part of one by itself, and small ones where there are none."""
+    guest = t.boot("program large\n  file libc-large\n  memory 24M\n  console yes\n  expect exit 0\n")
+    status = guest.wait_exit(50)
+    _no_failures(t, guest)
+    t.equal(status, t.OK, f"exit status (the last lines:\n{guest.tail()})")
+    guest.wait_line(r"^large: ok no-account$", 1)

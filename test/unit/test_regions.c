@@ -17,7 +17,7 @@
 
 static struct region array[CAPACITY];
 static struct regions regions;
-static uint8_t model[PAGES]; /* perm of each page, or NONE */
+static uint8_t model[PAGES]; /* perm of each page and, from bit 4 on, its kind; or NONE */
 
 static void reset(void)
 {
@@ -43,7 +43,7 @@ static void compare(void)
 {
     for (unsigned i = 0; i < PAGES; i++) {
         const struct region *found = regions_find(&regions, at(i) + PAGE / 2);
-        ck_assert_int_eq(found == NULL ? NONE : found->perm, model[i]);
+        ck_assert_int_eq(found == NULL ? NONE : found->perm | found->kind << 4, model[i]);
     }
     for (size_t i = 0; i < regions.count; i++) {
         ck_assert_uint_lt(array[i].start, array[i].end);
@@ -51,7 +51,8 @@ static void compare(void)
             continue;
         ck_assert_uint_ge(array[i].start, array[i - 1].end);
         /* Neighbours of the same sort are one. */
-        ck_assert(array[i].start > array[i - 1].end || array[i].perm != array[i - 1].perm);
+        ck_assert(array[i].start > array[i - 1].end || array[i].perm != array[i - 1].perm ||
+                  array[i].kind != array[i - 1].kind);
     }
     ck_assert(regions_find(&regions, LOW - 1) == NULL);
     ck_assert(regions_find(&regions, LOW + PAGES * PAGE) == NULL);
@@ -60,13 +61,14 @@ static void compare(void)
 START_TEST(test_empty)
 {
     reset();
-    ck_assert_uint_eq(regions_gap(&regions, PAGES * PAGE), LOW);
+    ck_assert_uint_eq(regions_gap(&regions, PAGES * PAGE, PAGE), LOW);
     regions.hint = LOW;
-    ck_assert_uint_eq(regions_gap(&regions, (PAGES + 1) * PAGE), 0);
-    ck_assert_uint_eq(regions_gap(&regions, 0), 0);
+    ck_assert_uint_eq(regions_gap(&regions, (PAGES + 1) * PAGE, PAGE), 0);
+    ck_assert_uint_eq(regions_gap(&regions, 0, PAGE), 0);
     ck_assert(regions_free(&regions, LOW, LOW + PAGE));
     ck_assert(!regions_free(&regions, LOW - PAGE, LOW + PAGE));
     ck_assert(!regions_protect(&regions, LOW, LOW + PAGE, 1));
+    ck_assert(!regions_advise(&regions, LOW, LOW + PAGE, REGION_LARGE));
 }
 END_TEST
 
@@ -76,14 +78,15 @@ START_TEST(test_random)
     reset();
     for (int step = 0; step < 400; step++) {
         unsigned count = 1 + (unsigned)rand() % 12, first = (unsigned)rand() % (PAGES - count);
-        uint8_t perm = (uint8_t)(rand() % 4);
+        uint8_t perm = (uint8_t)(rand() % 4), kind = (uint8_t)(rand() % 4 ? REGION_DEMAND : REGION_HUGE);
+        uint64_t align = PAGE << rand() % 5;
         bool is_free = model_free(first, count);
         ck_assert_int_eq(regions_free(&regions, at(first), at(first + count)), is_free);
-        switch (rand() % 4) {
+        switch (rand() % 5) {
         case 0:
             if (is_free && regions_add(&regions, (struct region){ at(first), at(first + count), perm,
-                                                                  REGION_DEMAND }))
-                memset(model + first, perm, count);
+                                                                  kind }))
+                memset(model + first, perm | kind << 4, count);
             break;
         case 1:
             if (regions_cut(&regions, at(first), at(first + count)))
@@ -95,16 +98,26 @@ START_TEST(test_random)
                 whole = whole && model[i] != NONE;
             if (regions_protect(&regions, at(first), at(first + count), perm)) {
                 ck_assert(whole);
-                memset(model + first, perm, count);
+                for (unsigned i = first; i < first + count; i++)
+                    model[i] = (uint8_t)((model[i] & 0xf0) | perm);
             }
             break;
         }
+        case 3:
+            if (regions_advise(&regions, at(first), at(first + count), REGION_DEMAND + perm % 2))
+                for (unsigned i = first; i < first + count; i++) {
+                    ck_assert_int_ne(model[i], NONE);
+                    if (model[i] >> 4 != REGION_HUGE)
+                        model[i] = (uint8_t)((model[i] & 0xf) | (REGION_DEMAND + perm % 2) << 4);
+                }
+            break;
         default: {
-            uint64_t gap = regions_gap(&regions, count * PAGE);
+            uint64_t gap = regions_gap(&regions, count * PAGE, align);
             bool any = false;
             for (unsigned i = 0; i + count <= PAGES; i++)
-                any = any || model_free(i, count);
+                any = any || (at(i) % align == 0 && model_free(i, count));
             ck_assert_int_eq(gap != 0, any);
+            ck_assert_uint_eq(gap % align, 0);
             if (gap != 0)
                 ck_assert(model_free((unsigned)((gap - LOW) / PAGE), count));
         }

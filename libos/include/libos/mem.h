@@ -28,7 +28,12 @@ uint64_t mem_frame_at(const void *address);
 int mem_touch(const void *address, size_t bytes, bool write);
 
 /* Address space under mmap(): see sys/mman.h for the meaning of prot and flags. Inside the
- * libos. */
+ * libos. A negative errno value where it fails:
+ * EINVAL   not page-aligned, or inside a page of MAP_HUGETLB; of a size of those that there is not; memory of the libos's own
+ * ENOMEM   beyond the account or the address space; a hole; no frame to split a large page with (not when that gives some back)
+ * EEXIST, EACCES, EFAULT as on Linux.
+ * mem_madvise() knows MADV_DONTNEED, MADV_FREE, MADV_HUGEPAGE and MADV_NOHUGEPAGE; other advice is not taken.
+ */
 long mem_mmap(uint64_t address, uint64_t length, int prot, int flags, const void *file_bytes,
               uint64_t file_size);
 long mem_mremap(uint64_t address, uint64_t old_length, uint64_t new_length, int flags);
@@ -51,9 +56,10 @@ uint64_t mem_reclaim_wait(uint64_t *deadline);
  * fresh ones, zeros, when they are touched again. */
 bool mem_lost(uint64_t *start, uint64_t *bytes);
 
-/* What the program uses: frames mapped by demand, tables, regions. */
+/* What the program uses: frames that are mapped (by demand, and for the libos itself), tables, regions. */
 struct mem_usage {
     uint64_t frames, tables, regions, faults;
+    uint64_t large; /* large pages, with 512 of the frames each */
 };
 void mem_usage(struct mem_usage *usage);
 
