@@ -51,12 +51,12 @@ static void transfer(struct env *child, struct op *op)
 
 void reclaim_look(struct env *child)
 {
-    struct op *op = child->reclaim;
-    if (op->state != OP_PARKED || missing(child, op_constant(op, 0)))
-        return;
-    timer_remove(op_plan(op)->env, op);
-    transfer(child, op);
-    op_end(op, 0);
+    struct op *op;
+    for (; (op = child->reclaim) && op->state == OP_PARKED && !missing(child, op_constant(op, 0)); child = child->parent) {
+        timer_remove(child->parent, op);
+        transfer(child, op); /* its parent's limit is more, and that one can be asked too */
+        op_end(op, 0);
+    }
 }
 
 void reclaim_abort(struct env *child)
@@ -203,6 +203,7 @@ int op_reclaim(struct plan *plan, struct op *op)
     op->result[1] = op->step[2];
     if (!missing(child, op_constant(op, 0))) {
         transfer(child, op);
+        env_account_fell(plan->env);
         return 0;
     }
     if (now < deadline) {

@@ -444,6 +444,39 @@ START_TEST(the_asker_dies)
 }
 END_TEST
 
+/* What a child gets back from a child of its own counts, at once or when that one answers. */
+START_TEST(up_the_tree)
+{
+    uint32_t inner;
+    child->places = 1, env->places--;
+    child->frames_limit += 60, env->frames_limit -= 60;
+    struct env *grandchild = host_child(child, 30, 1, 4, &inner);
+    uint64_t taken = alloc(grandchild, grandchild->frames_limit - grandchild->frames_used - 5);
+    env->frames_limit += child->frames_limit - child->frames_used;
+    child->frames_limit = child->frames_used;
+    ask(5, EXO_NEVER);
+    host_plan(child, EXO_PLAN_QUIET); /* which goes on behind it */
+    struct exo_op *op = op_of(child, EXO_RECLAIM, inner);
+    op->arg[0] = 5, op->arg[1] = EXO_NEVER;
+    host_op(child, EXO_TIMER)->arg[0] = EXO_NEVER;
+    host_enter(child);
+    host_check();
+    expect(env, 0, 5, 0);
+    expect(child, 0, 5, 0);
+    ask(1, EXO_NEVER);
+    host_plan(child, EXO_PLAN_QUIET);
+    op = op_of(child, EXO_RECLAIM, inner);
+    op->arg[0] = 1, op->arg[1] = EXO_NEVER;
+    host_enter(child);
+    host_check();
+    ck_assert_ptr_null(host_completion(env));
+    ck_assert_int_eq(run(grandchild, (struct exo_op){.code = EXO_FREE, .arg = {taken, 1}}, NULL), 0);
+    host_check();
+    expect(env, 0, 1, 0);
+    expect(child, 0, 1, 0);
+}
+END_TEST
+
 /* More runs than there is room for: the newest are there, and the number says that some are not. */
 START_TEST(many_runs)
 {
@@ -481,6 +514,7 @@ int main(void)
     tcase_add_test(tests, killed_in_the_middle);
     tcase_add_test(tests, death_and_cancel_while_parked);
     tcase_add_test(tests, the_asker_dies);
+    tcase_add_test(tests, up_the_tree);
     tcase_add_test(tests, many_runs);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

@@ -218,6 +218,9 @@ static void reclaim_check(enum role role, const struct env *env)
             found |= role_env(maker) && role_env(maker) == env->parent && &slot_plan(maker, i)->op[0] == env->reclaim &&
                      slot_plan(maker, i)->admitted && env->reclaim->cell.code == EXO_RECLAIM && env->reclaim->state != OP_ENDED;
     RULE(found || !env->reclaim, "%u is asked by who is gone", role);
+    RULE(!env->reclaim || env->reclaim->state != OP_PARKED ||
+         env->frames_used + env->frames_reserved + env->reclaim->cell.arg[0] > env->frames_limit,
+         "a RECLAIM waits for frames that %u does not use", role);
 }
 
 static void op_check(struct tally *tally, enum role role, const struct env *env, const struct plan *plan, unsigned i)

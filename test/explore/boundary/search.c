@@ -277,6 +277,8 @@ static const struct round rounds[] = {
     {"large pages", (MEMORY & ~B(GIVE)) | TABLES | B(RECLAIM) | B(ENV_KILL), false, 1, true, 5, {{3, 3, 2}, FOREVER, 0, false, false, false}},
     {"reclaim", B(ALLOC) | B(FREE) | B(MAP) | B(UNMAP) | B(FREEZE) | B(SHARE) | B(RECLAIM) | B(RECLAIM_WAIT) | B(CANCEL),
      false, 2, false, 5, {{2, 2, 2}, FOREVER, 0, false, false, false}},
+    {"reclaim in a chain", B(ALLOC) | B(FREE) | B(GIVE) | B(RECLAIM) | B(RECLAIM_WAIT) | B(CANCEL) | B(ENV_KILL),
+     false, 2, false, 5, {{2, 1, 1}, FOREVER, 0, true, false, false}},
     {"lives", B(ALLOC) | B(GIVE) | B(MAP) | B(FREEZE) | B(SHARE) | LIVES, true, 2, false, 5, {{3, 2, 2}, FOREVER, 0, false, false, false}},
     {"lives of a chain", B(ALLOC) | B(MAP) | B(FREEZE) | B(SHARE) | B(TABLE) | B(RECLAIM) | LIVES,
      true, 2, false, 4, {{3, 2, 2}, FOREVER, 0, true, false, false}},
@@ -286,6 +288,8 @@ static const struct round rounds[] = {
      true, 1, false, 5, {{4, 4, 4}, FOREVER, 0, false, false, false}},
     {"late cores", B(ALLOC) | B(FREE) | B(GIVE) | B(MAP) | B(UNMAP) | B(FREEZE) | B(THAW) | B(SHARE) | B(TABLE) | B(UNTABLE) | B(CANCEL) | B(ENV_KILL),
      false, 1, false, 7, {{3, 2, 2}, FOREVER, 0, false, false, true}},
+    {"late channels", B(ALLOC) | B(MAP) | B(UNMAP) | B(CHANNEL_CREATE) | B(SEND) | B(RECV) | B(CANCEL),
+     false, 1, false, 6, {{4, 3, 3}, FOREVER, 0, false, false, true}},
     {"full rings", B(ALLOC) | B(RECLAIM) | B(RECLAIM_WAIT) | B(CANCEL) | LIVES, false, 2, false, 4, {{2, 2, 2}, 2, 0, false, false, false}},
 };
 #define ROUNDS (sizeof rounds / sizeof rounds[0])
