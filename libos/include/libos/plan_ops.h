@@ -476,6 +476,17 @@ static inline struct op_ref plan_net_tx(struct plan *plan, uint32_t queue, const
     return PLAN_OP_REF(plan);
 }
 
+/* The same from one buffer, which may be what RECV or NET_RX gave. */
+static inline struct op_ref plan_net_tx_from(struct plan *plan, struct handle_ref queue, struct buffer_ref buffer,
+                                             uint64_t checksum)
+{
+    struct exo_op *op = plan_op(plan, EXO_NET_TX);
+    plan_handle(plan, op, queue);
+    plan_arg(plan, op, 0, buffer.ref);
+    op->arg[2] = checksum;
+    return PLAN_OP_REF(plan);
+}
+
 /* `index`: 0, or of one below it. Result: its index. */
 static inline struct word_ref plan_env_info(struct plan *plan, struct handle_ref env, unsigned index, uint64_t buffer)
 {
