@@ -52,7 +52,7 @@ static void lost_update(void)
         if ((start & EXO_TAKEN_FRAMES) != 0)
             continue; /* this libos keeps no frame that is not mapped */
         mem_count.frames -= pages < mem_count.frames ? pages : mem_count.frames;
-        lost_forget(start, start + pages * EXO_PAGE_SIZE); /* taken twice, with a fresh page between */
+        regions_cut(&lost, start, start + pages * EXO_PAGE_SIZE); /* taken twice, with a fresh page between */
         lost_add(start, start + pages * EXO_PAGE_SIZE);
     }
     if (large > 0)
@@ -68,6 +68,8 @@ bool lost_any(uint64_t start, uint64_t end)
 
 void lost_forget(uint64_t start, uint64_t end)
 {
+    if (PLAN_INFO->taken_tail != lost_seen)
+        lost_update(); /* later it would pass for the new memory's loss */
     if (lost.count > 0)
         regions_cut(&lost, start, end);
 }

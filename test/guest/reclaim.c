@@ -8,6 +8,10 @@
  *   slow     the same, so slowly that the deadline passes
  *   refuse   nothing that it would give; what force takes it finds by a signal, and does without
  *   careless the same, without a handler
+ *   drop-all the same; all of it goes unseen
+ *   drop     the same, but it asks for the list before it touches anything, and then throws all of it away
+ *
+ * With "large" behind it all of that is in large pages, as far as it fits.
  */
 #include <libos/mem.h>
 #include <libos/plan.h>
@@ -23,11 +27,12 @@
 #define PAGE ((size_t)EXO_PAGE_SIZE)
 #define CACHE_PAGES 1200u
 #define TABLE_PAGES 100u
+#define LARGE (EXO_LARGE_PAGES * PAGE)
 
 static unsigned char *cache;
 static uint64_t *table;
 static volatile unsigned given;
-static volatile bool cache_gone;
+static bool large;
 
 static uint64_t pattern(uint64_t i)
 {
@@ -42,12 +47,24 @@ static void rest(long ms)
 
 static void *memory(size_t pages)
 {
-    void *at = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (at == MAP_FAILED) {
+    size_t bytes = pages * PAGE;
+    char *at = mmap(NULL, large ? bytes + LARGE : bytes, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | (large ? MAP_NORESERVE : 0), -1, 0);
+    if (at != MAP_FAILED && large)
+        at += -(uintptr_t)at & (LARGE - 1);
+    if (at == MAP_FAILED || (large && madvise(at, bytes, MADV_HUGEPAGE) != 0)) {
         printf("FAILED: no memory\n");
         exit(1);
     }
     return at;
+}
+
+/* What neither pages nor their tables use: it is the same before and after, or something was lost on the way. */
+static uint64_t other(void)
+{
+    struct mem_usage now;
+    mem_usage(&now);
+    return PLAN_INFO->frames_used - now.frames - now.tables;
 }
 
 /* The rest of the limit, so that whatever is given back must have been in use. */
@@ -96,23 +113,44 @@ static void on_bus(int signal, siginfo_t *info, void *context)
 
 static bool page_lost[CACHE_PAGES];
 
+static unsigned list_read(void)
+{
+    uint64_t start, bytes;
+    unsigned lost = 0;
+    while (mem_lost(&start, &bytes)) {
+        memset(page_lost + (start - (uint64_t)cache) / PAGE, 1, bytes / PAGE);
+        lost += (unsigned)(bytes / PAGE);
+    }
+    return lost;
+}
+
 /* Reads what is left of the cache. How many pages were found to be lost, by the list. */
 static unsigned look(void)
 {
     static volatile unsigned lost;
     lost = 0;
-    if (sigsetjmp(back, 1) != 0) {
-        uint64_t start, bytes;
-        while (mem_lost(&start, &bytes)) {
-            memset(page_lost + (start - (uint64_t)cache) / PAGE, 1, bytes / PAGE);
-            lost += (unsigned)(bytes / PAGE);
-        }
-    }
+    if (sigsetjmp(back, 1) != 0)
+        lost += list_read();
     for (size_t i = 0; i < CACHE_PAGES * PAGE; i += page_lost[i / PAGE] ? PAGE : 64)
         if (!page_lost[i / PAGE] && cache[i] != 7) {
             printf("FAILED: byte %zu of the cache is %u\n", i, cache[i]);
             exit(1);
         }
+    return lost;
+}
+
+/* Nothing of it was touched since force came. */
+static unsigned drop(void)
+{
+    size_t bytes = CACHE_PAGES * PAGE;
+    unsigned lost = list_read();
+    bool good = mprotect(cache, bytes, PROT_READ) == 0 && mprotect(cache, bytes, PROT_READ | PROT_WRITE) == 0;
+    lost += look();
+    good = good && madvise(cache, bytes, MADV_DONTNEED) == 0;
+    for (size_t i = 0; i < 100 * PAGE; i += 64)
+        good = good && cache[i] == 0;
+    if (!good)
+        printf("FAILED: the cache is not what it should be\n");
     return lost;
 }
 
@@ -142,13 +180,20 @@ static void work(const char *how)
     }
     if (looks) /* it may have happened after the last look */
         lost += look();
-    printf("%s: %llu frames less, %u given, %u signals, %u pages lost\n", how,
-           (unsigned long long)(limit - PLAN_INFO->frames_limit), given, buses, lost);
+    if (strcmp(how, "drop") == 0)
+        lost += drop();
+    if (strcmp(how, "drop-all") == 0 && munmap(cache, CACHE_PAGES * PAGE) != 0)
+        printf("FAILED: munmap\n");
+    struct mem_usage now;
+    mem_usage(&now);
+    printf("%s: %llu frames less, %u given, %u signals, %u pages lost, %u large\n", how,
+           (unsigned long long)(limit - PLAN_INFO->frames_limit), given, buses, lost, (unsigned)now.large);
 }
 
 int main(int argc, char **argv)
 {
     const char *how = argc > 1 ? argv[1] : "zeros";
+    large = argc > 2;
     static unsigned char stack[65536]; /* there is no memory left when the handler needs one */
     pthread_t thread;
     bool gives = strcmp(how, "cache") == 0 || strcmp(how, "slow") == 0;
@@ -163,6 +208,7 @@ int main(int argc, char **argv)
         sigaltstack(&(stack_t){ .ss_sp = stack, .ss_size = sizeof(stack) }, NULL);
         sigaction(SIGBUS, &action, NULL);
     }
+    uint64_t rest = other();
     work(how);
     /* What is left is good for something: memory comes and goes as before. */
     for (unsigned i = 0; i < 50; i++) {
@@ -172,5 +218,7 @@ int main(int argc, char **argv)
         memset(piece, (int)i, 200000);
         free(piece);
     }
+    if (other() != rest)
+        printf("FAILED: %lld frames are nowhere\n", (long long)(other() - rest));
     return table_good() ? 0 : 2;
 }

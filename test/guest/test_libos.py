@@ -53,9 +53,30 @@ def test_reclaim(t):
     t.equal(status, t.OK, f"exit status (the last lines:\n{guest.tail()})")
     guest.wait_line("^init: zeros gave 1024 frames back, 0 pages by force$", 1)
     guest.wait_line("^init: cache gave 1024 frames back, 0 pages by force$", 1)
-    guest.wait_line("^cache: cache: 1024 frames less, [0-9]+ given, 0 signals, 0 pages lost$", 1)
+    guest.wait_line("^cache: cache: 1024 frames less, [0-9]+ given, 0 signals, 0 pages lost, 0 large$", 1)
     guest.wait_line("^init: slow gave 1024 frames back, [1-9][0-9]+ pages by force$", 1)
     guest.wait_line("^init: refuse gave 1024 frames back, [1-9][0-9]{2,3} pages by force$", 1)
-    guest.wait_line("^refuse: refuse: 1024 frames less, 0 given, [1-9] signals, [1-9][0-9]{2,3} pages lost$", 1)
+    guest.wait_line("^refuse: refuse: 1024 frames less, 0 given, [1-9] signals, [1-9][0-9]{2,3} pages lost, 0 large$", 1)
+    guest.wait_line("^drop: drop: 1024 frames less, 0 given, 0 signals, [1-9][0-9]{2,3} pages lost, 0 large$", 1)
     guest.wait_line("^careless: the memory at [0-9a-f]+ was taken away: the parent wanted it back$", 1)
     guest.wait_line("^init: greedy was asked for more memory than it can be made to give: ", 1)
+
+
+@limit(90)
+def test_reclaim_large(t):
+    """The same of programs whose memory is in large pages: in parts, and by force in the middle of one."""
+    guest = t.boot("reclaim_large.manifest", memory="128M", net="none")
+    status = guest.wait_exit(80)
+    for line in guest.lines:
+        t.check("FAILED" not in line, line)
+    t.equal(status, t.OK, f"exit status (the last lines:\n{guest.tail()})")
+    guest.wait_line("^init: l-zeros gave 1024 frames back, 0 pages by force$", 1)
+    guest.wait_line("^l-zeros: zeros: 1024 frames less, 0 given, 0 signals, 0 pages lost, 1 large$", 1)
+    guest.wait_line("^init: l-cache gave 1024 frames back, 0 pages by force$", 1)
+    guest.wait_line("^l-cache: cache: 1024 frames less, [0-9]+ given, 0 signals, 0 pages lost, 1 large$", 1)
+    guest.wait_line("^init: l-slow gave 1024 frames back, [1-9][0-9]+ pages by force$", 1)
+    guest.wait_line("^init: l-refuse gave 1024 frames back, [1-9][0-9]{2,3} pages by force$", 1)
+    guest.wait_line("^l-refuse: refuse: 1024 frames less, 0 given, [1-9] signals, [1-9][0-9]{2,3} pages lost, 1 large$", 1)
+    guest.wait_line("^l-drop: drop: 1024 frames less, 0 given, 0 signals, [1-9][0-9]{2,3} pages lost, 1 large$", 1)
+    guest.wait_line("^l-drop-all: drop-all: 1024 frames less, .* 1 large$", 1)
+    guest.wait_line("^l-careless: the memory at [0-9a-f]+ was taken away: the parent wanted it back$", 1)
