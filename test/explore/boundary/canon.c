@@ -262,9 +262,9 @@ static uint64_t frame_attributes(const struct naming *naming, uint32_t number)
 {
     const struct frame *frame = &frames[number];
     bool slots = frame->state == FRAME_KERNEL && frame->kind == KIND_SLOTS;
-    uint64_t h = mix(frame->state * 16u + (frame->state == FRAME_FREE ? 0 : frame->kind), label_of_index(naming, frame->owner));
+    uint64_t h = frame->state * 16u + (frame->state == FRAME_FREE ? 0 : frame->kind) + label_of_index(naming, frame->owner) * 256u;
     for (unsigned core = 0; core < CORES; core++)
-        h = mix(h, core_forgot(core ^ naming->core, frame));
+        h = h * 2 + core_forgot(core ^ naming->core, frame);
     return mix(h, slots ? 0 : (uint64_t)frame->rights << 32 | (uint32_t)frame->writable << 16 | frame->pins);
 }
 

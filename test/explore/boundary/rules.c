@@ -59,12 +59,7 @@ static void table_walk(struct tally *tally, enum role role, const struct env *en
                        uint64_t address)
 {
     const uint64_t *entry = frame_words(table);
-    for (unsigned i = 0; i < (level == 4 ? 256 : 512); i++) {
-        const uint64_t *e = &entry[i];
-        if (i % 8 == 0 && !((e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7]) & PRESENT)) {
-            i += 7;
-            continue;
-        }
+    for (unsigned i = 0; i < WORDS; i++) {
         uint64_t at = address + ((uint64_t)i << (12 + 9 * (level - 1)));
         if (!(entry[i] & PRESENT))
             continue;
@@ -79,6 +74,17 @@ static void table_walk(struct tally *tally, enum role role, const struct env *en
              "a table of %u names frame %lu, which is no table of its own", role, number);
         tally->tables[number]++;
         table_walk(tally, role, env, (uint32_t)number, level - 1, at);
+    }
+}
+
+void rules_tails(void)
+{
+    for (unsigned i = 0; i < FRAMES; i++) {
+        bool root = i >= BLOCK(0) && i < PLAY(0) && (i - BLOCK(0)) % 16 == PART_ROOT;
+        const uint64_t *word = frame_words(i) + WORDS;
+        size_t count = (root ? 256 : 512) - WORDS;
+        if (frames[i].state == FRAME_TABLE)
+            RULE(!word[0] && !memcmp(word, word + 1, (count - 1) * sizeof *word), "table %u has entries where nobody wrote", i);
     }
 }
 
@@ -538,10 +544,7 @@ void rules_before(struct play_before *before)
 
 static bool all_words(const uint64_t *words, uint64_t value)
 {
-    for (unsigned i = 0; i < PLAY_WORDS; i++)
-        if (words[i] != value)
-            return false;
-    return true;
+    return words[0] == value && !memcmp(words, words + 1, (PLAY_WORDS - 1) * sizeof *words);
 }
 
 /* What was in nobody's hands comes with zeros; what stays or moves has what its owner wrote; what the kernel wrote
@@ -586,7 +589,6 @@ void rules_contents(const struct play_before *before, const struct move *move)
         if (frame->state == FRAME_TABLE || (frame->state == FRAME_KERNEL && frame->kind != KIND_SENT))
             continue; /* entries: rules_check() looks at them */
         content_check(i, before, move);
-        for (unsigned j = 0; j < PLAY_WORDS; j++)
-            frame_words(PLAY(i))[j] = POISON;
+        memset(frame_words(PLAY(i)), POISON & 0xff, PLAY_WORDS * 8);
     }
 }

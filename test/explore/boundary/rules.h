@@ -22,6 +22,8 @@ void rules_before(struct play_before *before);
 /* Contents: who gets a frame gets zeros; nobody else's change. Fills frames anew. */
 void rules_contents(const struct play_before *before, const struct move *move);
 void rules_check(void);
+/* Nothing is in a table where no page of ours lies; now and then, since it is no part of the image, and stays. */
+void rules_tails(void);
 
 /* Operations that give frames another owner or other rights, and wait until all cores forgot. */
 static inline bool may_flush(unsigned code)

@@ -2,7 +2,7 @@
 /*
  * Every state of a machine with three environments and four frames, breadth first: from each state every move, equal
  * states once (canon.c), the rules (rules.c) checked in each. A round is a set of operations and limits; rounds go as
- * deep as time allows. What does not hold is printed with the shortest way there.
+ * deep as time allows, one on each core. What does not hold is printed with the shortest way there.
  *
  *   boundary [--minutes N] [--round NAME] [--list]
  */
@@ -12,7 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "rules.h"
 
@@ -156,6 +159,7 @@ static void state_found(void)
         seen_grow();
     if (!seen_put(state_hash(search->round)))
         return;
+    rules_tails();
     state_keep();
     if (search->full)
         return;
@@ -308,24 +312,55 @@ static void prepare(void)
     signal(SIGBUS, crashed);
 }
 
+/* ---- rounds beside each other ------------------------------------------------------------------------------ */
+
+#define WORKERS_MAX 4u /* each of them may come to need some 5 GiB */
+
+static struct totals {
+    _Atomic uint64_t states, transitions;
+} *totals;
+
+static noreturn void round_run(const struct round *round, double until, bool verbose)
+{
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* once one has found something the others are of no interest */
+    prepare();
+    round_search(round, until, verbose);
+    totals->states += search->states;
+    totals->transitions += search->transitions;
+    exit(0);
+}
+
+static void round_wait(void)
+{
+    int status = 0;
+    if (wait(&status) >= 0 && status != 0)
+        exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+}
+
 int main(int count, char **words)
 {
-    double minutes = getenv("XO_MINUTES") ? atof(getenv("XO_MINUTES")) : 0;
+    double minutes = getenv("XO_MINUTES") ? atof(getenv("XO_MINUTES")) : 0, end;
     const char *only = NULL;
     for (int i = 1; i + 1 < count; i += 2) {
         minutes = !strcmp(words[i], "--minutes") ? atof(words[i + 1]) : minutes;
         only = !strcmp(words[i], "--round") ? words[i + 1] : only;
     }
-    prepare();
-    uint64_t states = 0, transitions = 0;
-    double end = seconds() + minutes * 60;
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned workers = online < 1 ? 1 : online > WORKERS_MAX ? WORKERS_MAX : (unsigned)online, running = 0;
+    totals = mmap(NULL, sizeof *totals, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    end = seconds() + minutes * 60;
     for (unsigned i = 0; i < ROUNDS; i++) {
         if (only && strcmp(rounds[i].name, only))
             continue;
-        round_search(&rounds[i], only ? end : seconds() + (end - seconds()) / (double)(ROUNDS - i), only != NULL);
-        states += search->states;
-        transitions += search->transitions;
+        if (running == workers)
+            round_wait(), running--;
+        double share = (end - seconds()) * workers / (double)(ROUNDS - i), until = seconds() + share;
+        if (fork() == 0)
+            round_run(&rounds[i], only || until > end ? end : until, only != NULL);
+        running++;
     }
-    printf("figures: %llu states, %llu transitions\n", (unsigned long long)states, (unsigned long long)transitions);
+    for (; running; running--)
+        round_wait();
+    printf("figures: %llu states, %llu transitions\n", (unsigned long long)totals->states, (unsigned long long)totals->transitions);
     return 0;
 }
