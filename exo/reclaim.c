@@ -12,7 +12,7 @@
 
 #define STEP_FRAMES 16u
 
-/* Where the walk of a forced reclaim is: op->step[0]. step[1] is its place, step[2] counts what it took. */
+/* Where the walk of a forced reclaim is: op->step[0]. step[1] is its place, result[1] counts what it took. */
 enum phase { PHASE_BEGIN, PHASE_SPARE, PHASE_PAGES, PHASE_FRAMES, PHASE_END };
 
 /* Frames that the child has to give up before it has `count` that are not used. */
@@ -79,7 +79,7 @@ static void write_down(struct env *child, struct op *op, uint64_t what)
 {
     struct exo_info *info = child->info;
     struct exo_taken *last = &info->taken[(info->taken_tail - 1) % EXO_TAKEN];
-    if (op->step[2]++ && what == last->first + (last->count << EXO_PAGE_SHIFT))
+    if (op->result[1]++ && what == last->first + (last->count << EXO_PAGE_SHIFT))
         last->count++;
     else
         info->taken[info->taken_tail++ % EXO_TAKEN] = (struct exo_taken){what, 1};
@@ -200,7 +200,6 @@ int op_reclaim(struct plan *plan, struct op *op)
     int error = child->reclaim == op ? 0 : begin(child, op);
     if (error)
         return error;
-    op->result[1] = op->step[2];
     if (!missing(child, op_constant(op, 0))) {
         transfer(child, op);
         env_account_fell(plan->env);
@@ -213,7 +212,7 @@ int op_reclaim(struct plan *plan, struct op *op)
     }
     if (!force(child, op))
         return OP_AGAIN;
-    env_stop(child, EXO_STOP_RECLAIM, missing(child, op_constant(op, 0)), op->step[2]);
+    env_stop(child, EXO_STOP_RECLAIM, missing(child, op_constant(op, 0)), op->result[1]);
     end(child);
     return -EXO_E_DEAD;
 }

@@ -31,8 +31,8 @@ def _answers(guest):
     return sent, answered
 
 
-@limit(60)
-@cases("memory", "machine", "tables", "refused", "spoof", "upcalls", "leftovers", "hogs", "channels", "large")
+@limit(150)
+@cases("memory", "machine", "tables", "refused", "spoof", "upcalls", "leftovers", "hogs", "channels", "large", "reclaim")
 def test_attack(t, case):
     guest = t.boot(f"{case}.manifest", memory="96M")
     sent, answered = _answers(guest)

@@ -325,7 +325,7 @@ enum exo_code {
  * RECLAIM(child; count, deadline)  Takes `count` frames of a child's limit back into the caller's. Ends at once if
  *   so many are unused there; else the child is asked (RECLAIM_WAIT, info.reclaim) and this parks until they are. At `deadline`
  *   (EXO_NEVER: not at all) the child is stopped and its memory taken, see "Reclaim" below, until it is enough; then it goes on.
- *   Results: frames returned, pages and frames taken by force. BUSY: another RECLAIM of it is under way; QUOTA: its limit is
+ *   Results: frames returned, pages and frames taken by force (of one that failed, too). BUSY: another RECLAIM of it is under way; QUOTA: its limit is
  *   less; DEAD: it was killed meanwhile, or all that may be taken was not enough: it stopped with EXO_STOP_RECLAIM.
  * RECLAIM_WAIT()               Parks until the caller's parent asks for frames; each RECLAIM is told to one
  *   RECLAIM_WAIT, to the first that was waiting or comes. Results: frames still to give, the deadline.
@@ -442,8 +442,7 @@ struct exo_control {
     uint64_t cq_head; /* completions the program has taken */
     struct exo_context context[EXO_DEPTH];
     struct exo_context last; /* of a fault that stopped it (EXO_STOP_NESTED) */
-    uint64_t spare;      /* a forced reclaim takes pages from this address on first (see "Reclaim") */
-    uint64_t taken_head; /* entries of info.taken that the program has seen */
+    uint64_t spare; /* a forced reclaim takes pages from this address on first (see "Reclaim") */
 };
 
 #define EXO_UPCALL_SLICE 256u      /* a CPU slot has ended and another began */
@@ -455,9 +454,8 @@ struct exo_control {
  * and mapped only there is unmapped, and the frame goes; a mapping of a frozen frame goes. A large page goes from its first page
  * on up to one that has to stay; what then is left of it is not whole: the program splits it to reach its pages again. Tables, rings, the control page,
  * plan slots and other objects, pinned frames and frames mapped more than once stay. Each run of pages or
- * frames is an entry of info.taken[]: entry i is at i mod EXO_TAKEN, info.taken_tail is one past the last. When the program has
- * not seen (control.taken_head) EXO_TAKEN of them, the last run is made longer, so what lies between its ends may be still there:
- * the program's tables tell.
+ * frames is an entry of info.taken[]: entry i is at i mod EXO_TAKEN, info.taken_tail is one past the last. A program that has not looked
+ * for more than EXO_TAKEN of them sees by taken_tail that the oldest were written over: its tables tell what is gone.
  */
 #define EXO_TAKEN 128u
 #define EXO_TAKEN_FRAMES 1u

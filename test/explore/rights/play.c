@@ -108,8 +108,7 @@ static void control_write(struct env *env, const uint8_t *arg)
     static const uint64_t heads[] = {UINT64_MAX, 1, 0, 1ull << 40};
     struct exo_control *control = env->control;
     switch (arg[0] & 7) {
-    case 0: case 1: control->spare = BASE + arg[1] % 32u * EXO_PAGE_SIZE; break;
-    case 2: control->taken_head = env->info->taken_tail; break;
+    case 0: case 1: case 2: control->spare = BASE + arg[1] % 32u * EXO_PAGE_SIZE; break;
     case 3: control->depth = arg[1] % 6u; break;
     case 4: control->want = arg[1]; break;
     case 5: control->entry = 0x400000ull << (arg[1] & 31); break;
