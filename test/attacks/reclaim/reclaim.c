@@ -17,14 +17,16 @@ static int reclaim(uint32_t env, uint64_t count, uint64_t deadline)
     return ask(env, count, deadline, 0, &taken);
 }
 
-static struct child sleeper(void (*live)(uint64_t), uint16_t places)
+static struct child started(void (*live)(uint64_t), uint64_t argument, uint16_t places)
 {
     struct child child;
     bool made = child_create_parent(&child, QUOTA, places);
     listen_to(&child);
-    holds("a child", made && child_copy(&child, 1, 0) && child_start(&child, live, 0));
+    holds("a child", made && child_copy(&child, 1, 0) && child_start(&child, live, argument));
     return child;
 }
+
+static struct child sleeper(void (*live)(uint64_t), uint16_t places) { return started(live, 0, places); }
 
 /* Something that the kernel does later: until it has, or a second has passed. */
 static bool limit_becomes(uint32_t env, uint64_t limit)
@@ -210,24 +212,24 @@ static void called_off(void)
     }
 }
 
-/* A child with pages that it can do without, and a sign of life all the time. */
+/* A child with pages that it can do without, and a sign of life all the time: n, since those of others may still be in the channel. */
 static void life_ticks(uint64_t n)
 {
     uint64_t at = 0x710000000000ull, frame = frames_take(48);
     tables_make(at);
     OK(OP(MAP, at, frame, 48, EXO_READ | EXO_WRITE));
     PLAN_CONTROL->spare = at;
-    for (;; n++) {
+    for (;;) {
         say(n, 0);
         OP(TIMER, tick_after_us(500));
     }
 }
 
-static bool ticks(unsigned count)
+static bool ticks(uint64_t of, unsigned count)
 {
     uint64_t n, zero;
     while (count > 0 && heard(&n, &zero))
-        count--;
+        count -= n == of;
     return count == 0;
 }
 
@@ -237,8 +239,8 @@ static void cut_short(void)
     unsigned cut = 0;
     for (uint32_t work = 1; work < 12; work++) {
         uint64_t taken, again;
-        struct child child = sleeper(life_ticks, 0);
-        holds("it begins", ticks(1));
+        struct child child = started(life_ticks, work, 0);
+        holds("it begins", ticks(work, 1));
         struct exo_account before = squeeze(&child);
         int error = ask(child.env, 45, 0, work, &taken);
         struct exo_account after = account_of(child.env);
@@ -246,7 +248,7 @@ static void cut_short(void)
         holds("cut short, or done", (error == -EXO_E_WORK && taken <= 45) || (error == 0 && taken == 45));
         holds("then the limit is the child's", error == 0 || after.limit == before.limit);
         holds("and what was taken is not", error == 0 || after.used + taken == before.used);
-        holds("it is let go", ticks(20)); /* more than there is room for */
+        holds("it is let go", ticks(work, 20)); /* more than there is room for */
         if (error != 0)
             error = ask(child.env, 45, 0, 0, &again);
         holds("the rest of it", error == 0 && account_of(child.env).limit == before.limit - 45);
