@@ -23,11 +23,11 @@ static int dont_need(uint64_t start, uint64_t end, bool lazily)
         return -EINVAL;
     if (space_inside_huge(end))
         end &= ~(CHUNK_BYTES - 1);
-    if (large_ever() && large_borders(start, end, true) < 0)
+    if (mem_count.large > 0 && large_borders(start, end, true) < 0)
         return -ENOMEM;
     pages_drop(start, end);
     lost_forget(start, end);
-    if (large_ever())
+    if (reserve_unfit)
         reserve_fit();
     return 0;
 }

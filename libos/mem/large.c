@@ -36,18 +36,19 @@ uint32_t large_pages(uint64_t address, uint64_t *start, uint64_t *frame)
 
 /* ---- the reserve ------------------------------------------------------------------------------ */
 
-uint64_t large_reserve; /* RESERVE_MOST pages; 0: address space for them was never needed */
+static uint64_t reserve; /* RESERVE_MOST pages; 0: address space for them was never needed */
+bool reserve_unfit;
 
 static uint64_t reserve_page(unsigned i)
 {
-    return large_reserve + i * (uint64_t)EXO_PAGE_SIZE;
+    return reserve + i * (uint64_t)EXO_PAGE_SIZE;
 }
 
 bool large_prepare(void)
 {
-    if (large_reserve == 0)
-        large_reserve = space_reserve(RESERVE_MOST * (uint64_t)EXO_PAGE_SIZE);
-    return large_ever();
+    if (reserve == 0)
+        reserve = space_reserve(RESERVE_MOST * (uint64_t)EXO_PAGE_SIZE);
+    return reserve != 0;
 }
 
 /* One more than there are large pages, as far as there is room for them. False if one is missing. */
@@ -62,8 +63,7 @@ static bool reserve_fill(uint64_t large)
 
 void reserve_fit(void)
 {
-    if (mem_count.large > 0)
-        reserve_fill(mem_count.large);
+    reserve_unfit = mem_count.large > 0 && !reserve_fill(mem_count.large);
     for (uint64_t i = mem_count.large > 0 ? mem_count.large + 1 : 0; i < RESERVE_MOST; i++)
         if (mem_frame_at((void *)reserve_page((unsigned)i)) != 0)
             pages_drop(reserve_page((unsigned)i), reserve_page((unsigned)i + 1));
@@ -90,6 +90,7 @@ bool large_make(const struct region *region, uint64_t address)
     if (chunk < region->start || region->end - chunk < CHUNK_BYTES ||
         frames_left < LARGE || lost_any(chunk, chunk + CHUNK_BYTES))
         return false;
+    reserve_unfit = true;
     if (tables_above_ensure(chunk) < 0 || !tables_clear(chunk) || !reserve_fill(mem_count.large + 1) ||
         !run_make(chunk, region->perm))
         return false;
@@ -184,11 +185,13 @@ int large_move(uint64_t from, uint64_t to, unsigned perm)
 void large_gone(void)
 {
     mem_count.large--;
+    reserve_unfit = true;
 }
 
 void large_recount(void)
 {
     mem_count.large = 0;
+    reserve_unfit = true;
     for (uint64_t chunk = MEM_LOW; chunk < MEM_LOW + MEM_SPACE; chunk += CHUNK_BYTES)
         mem_count.large += chunk_is_large(chunk);
 }

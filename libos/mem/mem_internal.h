@@ -110,14 +110,8 @@ static inline bool large_is_whole(uint64_t address)
 }
 /* The first page and the number of pages that are there, and the first one's frame. */
 uint32_t large_pages(uint64_t address, uint64_t *start, uint64_t *frame);
-/* Before a region may have the first one: address space for the reserve. A program that never asks for them pays
- * for the question and nothing else. */
+/* Before a region may have the first one: address space for the reserve. */
 bool large_prepare(void);
-extern uint64_t large_reserve;
-static inline bool large_ever(void)
-{
-    return large_reserve != 0;
-}
 /* Backs the chunk around an address by one, if that region and the memory there is allow it. */
 bool large_make(const struct region *region, uint64_t address);
 /* Makes small pages of it. 0, also if there is none; or -EXO_E_... when there is no frame for the table. Where it
@@ -131,7 +125,8 @@ int large_move(uint64_t from, uint64_t to, unsigned perm);
 /* One is gone, or something was taken by force: counts what there is. */
 void large_gone(void);
 void large_recount(void);
-/* Frames for splitting come and go with the large pages, once large_ever(). Outside the pager. */
+/* Frames for splitting come and go with the large pages. Outside the pager, when it does not fit. */
+extern bool reserve_unfit;
 void reserve_fit(void);
 
 /* Address space (space.c). Room for an operation on the array of regions. */

@@ -166,7 +166,7 @@ static void give(void)
         if (mem_count.large == 0)
             break;
     }
-    if (large_ever())
+    if (reserve_unfit)
         reserve_fit();
 }
 

@@ -132,12 +132,15 @@ static bool tail_clean(uint64_t file_size, uint64_t length)
     return in_page == 0 || length <= (file_size & ~PAGE_MASK) || file_size > SHOWN_BYTES;
 }
 
+static bool huge_ever; /* MAP_HUGETLB was asked for */
+
 /* MAP_HUGETLB says of which size; 0 is the one that there is. */
 static int huge_check(int flags, const void *file_bytes)
 {
     int shift = flags >> MAP_HUGE_SHIFT & MAP_HUGE_MASK;
     if (file_bytes != NULL || (shift != 0 && 1ull << shift != CHUNK_BYTES))
         return -EINVAL;
+    huge_ever = true;
     return large_prepare() ? 0 : -ENOMEM;
 }
 
@@ -186,11 +189,14 @@ bool space_inside_huge(uint64_t address)
 /* Before a part of large pages changes: a negative errno value if it can't. */
 static int space_cut(uint64_t start, uint64_t end, bool frees)
 {
-    if (!large_ever())
-        return 0;
     if (space_inside_huge(start) || space_inside_huge(end))
         return -EINVAL;
     return large_borders(start, end, frees) < 0 ? -ENOMEM : 0;
+}
+
+static bool cut_matters(void)
+{
+    return huge_ever || mem_count.large > 0;
 }
 
 int mem_munmap(uint64_t address, uint64_t length)
@@ -207,13 +213,13 @@ int mem_munmap(uint64_t address, uint64_t length)
             return -EINVAL;
     if (!regions_room())
         return -ENOMEM;
-    error = space_cut(address, end, true);
+    error = cut_matters() ? space_cut(address, end, true) : 0;
     if (error < 0)
         return error;
     pages_drop(address, end);
     lost_forget(address, end);
     regions_cut(&mem_regions, address, end);
-    if (large_ever())
+    if (reserve_unfit)
         reserve_fit();
     return 0;
 }
@@ -227,7 +233,7 @@ int mem_mprotect(uint64_t address, uint64_t length, int prot)
         return error;
     if (!regions_room())
         return -ENOMEM;
-    error = space_cut(address, address + length, false);
+    error = cut_matters() ? space_cut(address, address + length, false) : 0;
     if (error < 0)
         return error;
     uint8_t perm = perm_of(prot);
@@ -237,7 +243,7 @@ int mem_mprotect(uint64_t address, uint64_t length, int prot)
     if (!regions_protect(&mem_regions, address, address + length, perm))
         return -ENOMEM;
     error = pages_protect(address, address + length, perm);
-    if (large_ever())
+    if (reserve_unfit)
         reserve_fit();
     return error < 0 ? -EACCES : 0;
 }

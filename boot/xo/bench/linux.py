@@ -112,7 +112,8 @@ def _modules(tree):
 
 def micro():
     """The program of the suite `micro`."""
-    sources = [host.SOURCE / "guest" / name for name in ("micro_linux.c", "micro_linux_programs.c", "micro_posix.c", "micro.h")]
+    names = ("micro_linux.c", "micro_linux_programs.c", "micro_posix.c", "micro_touch.c", "micro.h")
+    sources = [host.SOURCE / "guest" / name for name in names]
     return host.made("linux-micro", sources, ["-static", "-pthread"])
 
 

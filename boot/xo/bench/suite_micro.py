@@ -29,6 +29,8 @@ NAMES = {
     "map_unmap": "mmap + munmap of a page",
     "map_touch_unmap": "the same, touched (page fault)",
     "protect": "mprotect of a page",
+    "touch_small": "first touch of a page of 4 MiB",
+    "touch_large": "the same in large pages (of 2 MiB)",
     "fault_fix": "fault, signal handler, fix, retry",
     "handover": "mutex and condition round trip",
     "futex_round": "futex round trip, two threads",
@@ -56,6 +58,7 @@ NEAREST = {"enter_nothing": "getppid()", "timer_once": "timerfd_settime() and re
            "reclaim_given": "a byte through a pipe, MADV_DONTNEED of 1,000 pages, a byte back",
            "reclaim_forced": "ftruncate() of a memfd that another process has mapped: of its ordinary pages "
                              "Linux can take none without swap",
+           "touch_small": "with MADV_NOHUGEPAGE", "touch_large": "with MADV_HUGEPAGE (transparent huge pages)",
            "raw_": "NOPs by io_uring, the ring written before, no completions"}
 ENOUGH = 2      # runs, to see that they are the same
 DONE = r"^(?:micro|programs): (done|failed.*)|^linux: a program ended|^partner: (.*)"

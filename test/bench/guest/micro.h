@@ -42,6 +42,9 @@
 /* The primitives that POSIX has (micro_posix.c): the same file on Linux and on our libos. */
 void micro_posix(void);
 
+/* Memory touched for the first time (micro_touch.c), on both as well. */
+void micro_touch(void);
+
 /* Those that need faults delivered as signals. */
 void micro_signals(void);
 

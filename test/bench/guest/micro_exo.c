@@ -145,6 +145,7 @@ int main(void)
     micro_run_plan_16_nops();
     micro_run_plan_map_unmap();
     micro_posix();
+    micro_touch();
     micro_signals();
     micro_run_timer_once();
     printf("done\n");

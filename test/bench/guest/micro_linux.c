@@ -6,6 +6,7 @@
  */
 #include "micro.h"
 
+#include <fcntl.h>
 #include <linux/io_uring.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -170,6 +171,15 @@ static void timer_once(void)
 
 MICRO(timer_once, 200)
 
+/* Linux turns transparent huge pages off on a machine with less than 512 MiB. */
+static void huge_pages_enable(void)
+{
+    int fd = open("/sys/kernel/mm/transparent_hugepage/enabled", O_WRONLY);
+    if (fd < 0 || write(fd, "madvise", 7) != 7)
+        micro_fail("transparent huge pages");
+    close(fd);
+}
+
 int main(void)
 {
     micro_run_enter_nothing();
@@ -177,6 +187,8 @@ int main(void)
     timer = timerfd_create(CLOCK_MONOTONIC, 0);
     micro_run_timer_once();
     micro_posix();
+    huge_pages_enable();
+    micro_touch();
     micro_signals();
     micro_programs();
     printf("micro: done\n");
