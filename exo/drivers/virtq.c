@@ -107,7 +107,7 @@ uint16_t virtq_take(struct virtq *queue, uint32_t *written)
 
 uint16_t virtq_salvage(struct virtq *queue)
 {
-    for (uint16_t i = 0; i < queue->size && queue->in_device; i++)
+    for (uint16_t i = 0; i < queue->size; i++)
         if (queue->state[i] == VIRTQ_DEVICE) {
             queue->state[i] = VIRTQ_HELD;
             queue->in_device--;

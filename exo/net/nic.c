@@ -31,7 +31,7 @@ static bool failure_told;        /* all that waited for the failed device has en
 
 frame_t nic_root(void) { return root_frame; }
 const struct nic_driver *nic_driver(void) { return driver; }
-bool nic_failed(void) { return !driver || driver->failed(); }
+bool nic_failed(void) { return driver->failed(); }
 
 bool nic_init(uint64_t (*take_frames)(unsigned count))
 {

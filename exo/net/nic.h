@@ -79,7 +79,7 @@ bool nic_env_quiet(const struct env *env);
 
 /* ---- for ops_net.c --------------------------------------------------------- */
 
-bool nic_failed(void); /* or there is none */
+bool nic_failed(void); /* for who has a queue, so there is one */
 const struct nic_driver *nic_driver(void);
 /* Room for a packet of that many descriptors, within the environment's share. */
 bool nic_room(const struct env *env, unsigned descriptors);

@@ -79,8 +79,7 @@ int op_net_rx(struct plan *plan, struct op *op)
 void op_net_rx_cancel(struct plan *plan, struct op *op)
 {
     (void)plan;
-    if (op->state == OP_PARKED)
-        rx_take(op);
+    rx_take(op); /* parked: once started it is never anything else before its end */
 }
 
 void net_rx_abort(struct op *op, int status)

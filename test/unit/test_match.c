@@ -218,6 +218,33 @@ START_TEST(test_table)
 }
 END_TEST
 
+/* Two masks whose values hash alike: the hash is no secret, so whoever makes a queue can choose them so. */
+START_TEST(test_same_hash)
+{
+    static struct match_table t;
+    static struct match_node node[2];
+    struct exo_match match[2] = {{{0}, {0}}, {{0}, {0}}};
+    uint64_t value = 0x0102030405060708, other = value ^ 1 ^ 2; /* the hash begins with the mask's number and is a bijection of the word */
+    match_table_init(&t);
+    memset(match[0].mask, 0xff, 8);
+    memcpy(match[0].value, &value, 8);
+    memset(match[1].mask + 8, 0xff, 8);
+    memcpy(match[1].value + 8, &other, 8);
+    for (unsigned i = 0; i < 2; i++) {
+        node[i].match = &match[i];
+        node[i].owner = &match[i];
+        match_table_add(&t, &node[i]);
+    }
+    ck_assert_uint_eq(node[0].hash, node[1].hash);
+    uint8_t packet[64] = {0};
+    memcpy(packet, &value, 8);
+    ck_assert_ptr_eq(match_table_find(&t, packet, sizeof packet), &match[0]);
+    memset(packet, 0, 8);
+    memcpy(packet + 8, &other, 8);
+    ck_assert_ptr_eq(match_table_find(&t, packet, sizeof packet), &match[1]);
+}
+END_TEST
+
 /* ---- queues ---------------------------------------------------------------- */
 
 static uint32_t next_frame = 2;
@@ -288,6 +315,12 @@ START_TEST(test_refusals)
     spec.rx_count = 5;
     ck_assert_int_eq(queue_check(qa, &spec), -EXO_E_RANGE);
     spec = a;
+    spec.tx_count = 5;
+    ck_assert_int_eq(queue_check(qa, &spec), -EXO_E_RANGE);
+    spec = a;
+    spec.zero = 1;
+    ck_assert_int_eq(queue_check(qa, &spec), -EXO_E_RANGE);
+    spec = a;
     spec.flags = 2;
     ck_assert_int_eq(queue_check(qa, &spec), -EXO_E_RANGE);
     spec = a;
@@ -319,6 +352,11 @@ START_TEST(test_bounds)
     ck_assert_int_eq(queue_check(deep, &spec), -EXO_E_FULL);
     ck_assert_ptr_eq(who("\x02" "aaaaa", 0), deep);
     ck_assert_uint_eq(deep->top->broadcasts, QUEUE_BROADCASTS);
+    /* Nobody makes everybody's packets dearer by more queues that want them, below one that has room for children too. */
+    ck_assert_int_eq(queue_check(deep->parent, &spec), -EXO_E_FULL);
+    spec.flags = 0;
+    spec.rx_count = 0;
+    ck_assert_int_eq(queue_check(deep->parent, &spec), 0);
 
     spec = spec_for("\x02" "bbbbb");
     struct queue *wide = carve(root, &spec);
@@ -416,6 +454,7 @@ int main(void)
     tcase_add_test(matches, test_fits_short);
     tcase_add_test(matches, test_checks);
     tcase_add_test(matches, test_table);
+    tcase_add_test(matches, test_same_hash);
     tcase_add_test(queues, test_classify);
     tcase_add_test(queues, test_refusals);
     tcase_add_test(queues, test_bounds);

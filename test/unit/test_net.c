@@ -131,6 +131,7 @@ static struct plan *plan_of(unsigned env) { return (void *)slot_memory[env]; }
 /* ---- stand-in: the device ----------------------------------------------------- */
 
 #define RING 32u
+#define SENT_MOST 512u /* packets that it can hold, if a test gives it more room */
 
 static struct sent {
     uint8_t head[EXO_TX_HEAD];
@@ -139,34 +140,44 @@ static struct sent {
     unsigned count;
     uint64_t checksum;
     uintptr_t owner;
-} ring_of[RING];
+} ring_of[SENT_MOST];
 static unsigned ring_first, ring_count, ring_done, ring_free;
 static const uint8_t *arriving;
-static uint32_t arriving_length;
-static bool device_failed;
+static uint32_t arriving_length, arriving_flags = EXO_RX_CSUM_VALID;
+static unsigned arriving_count; /* so often the same */
+static bool device_failed, device_missing, irq_more, irq_for_sent;
 
-static bool fake_start(uint64_t (*take_frames)(unsigned count)) { return take_frames != NULL; }
+static bool fake_start(uint64_t (*take_frames)(unsigned count)) { return take_frames && !device_missing; }
 static bool fake_failed(void) { return device_failed; }
 static unsigned fake_room(void) { return ring_free; }
 static void fake_kick(void) {}
-static bool fake_irq(bool tx_too) { return tx_too && false; }
+
+static bool fake_irq(bool tx_too)
+{
+    irq_for_sent = tx_too;
+    return irq_more;
+}
 
 static bool fake_rx(struct nic_packet *packet)
 {
     if (!arriving)
         return false;
-    *packet = (struct nic_packet){arriving, arriving_length, EXO_RX_CSUM_VALID};
+    *packet = (struct nic_packet){arriving, arriving_length, arriving_flags};
     return true;
 }
 
-static void fake_rx_done(void) { arriving = NULL; }
+static void fake_rx_done(void)
+{
+    if (--arriving_count == 0)
+        arriving = NULL;
+}
 
 static void fake_tx(const uint8_t *head, uint32_t head_length, const struct nic_piece *pieces,
                     unsigned count, uint64_t checksum, uintptr_t owner)
 {
     ck_assert_uint_ge(ring_free, count + 1);
     ring_free -= count + 1;
-    struct sent *sent = &ring_of[(ring_first + ring_count++) % RING];
+    struct sent *sent = &ring_of[(ring_first + ring_count++) % SENT_MOST];
     *sent = (struct sent){.head_length = head_length, .count = count, .checksum = checksum,
                           .owner = owner};
     memcpy(sent->head, head, head_length);
@@ -177,7 +188,7 @@ static bool fake_reap(uintptr_t *owner, unsigned *descriptors)
 {
     if (!ring_count || (!ring_done && !device_failed))
         return false;
-    struct sent *sent = &ring_of[ring_first++ % RING];
+    struct sent *sent = &ring_of[ring_first++ % SENT_MOST];
     ring_count--;
     ring_done -= ring_done > 0;
     *owner = sent->owner;
@@ -194,6 +205,7 @@ struct nic_driver virtio_net_driver = {
 };
 
 static uint64_t take(unsigned count) { return count ? EXO_PAGE_SIZE : 0; } /* frame 1 */
+static uint64_t take_nothing(unsigned count) { return count * 0ull; }
 
 /* ---- helpers ------------------------------------------------------------------ */
 
@@ -250,8 +262,10 @@ static void setup(void)
     memset(accounts, 0, sizeof accounts);
     ring_first = ring_count = ring_done = in_flight = held = 0;
     ring_free = RING;
-    device_failed = failure_told = room_wanted = false;
+    device_failed = device_missing = failure_told = room_wanted = irq_more = irq_for_sent = false;
     arriving = NULL;
+    arriving_flags = EXO_RX_CSUM_VALID;
+    memset(cores, 0, sizeof cores);
     list_init(&queues_broadcast);
     list_init(&live);
     list_init(&drained);
@@ -344,6 +358,10 @@ START_TEST(test_send_checksum)
     }
     op->cell.arg[2] = 1;
     ck_assert_int_eq(run(op), -EXO_E_RANGE);
+    virtio_net_driver.features = 0; /* a device that can't */
+    op->cell.arg[2] = EXO_TX_CSUM(34, 6);
+    ck_assert_int_eq(run(op), -EXO_E_RANGE);
+    virtio_net_driver.features = EXO_NIC_TX_CSUM | EXO_NIC_TX_SEGMENT;
     ck_assert_uint_eq(ring_count, 1);
 }
 END_TEST
@@ -567,6 +585,103 @@ START_TEST(test_turn_passes)
 }
 END_TEST
 
+/* Without a packet of its own to be reaped it is not forgotten, but woken with the first room there is for the largest packet. */
+START_TEST(test_starved)
+{
+    setup();
+    packet_in(MINE + 2, 1);
+    packet_in(THEIRS + 2, 2);
+    ring_free = PACKET_DESCRIPTORS - 2;
+    struct op *waits = send_op(1, 0, MINE + 2, 64), *other = send_op(2, 0, THEIRS + 2, 64);
+    ck_assert_int_eq(run(other), 0);
+    ring_free = 0;
+    ck_assert_int_eq(run(waits), OP_PARK);
+    ck_assert(room_wanted);
+    ring_free = PACKET_DESCRIPTORS - 1;
+    nic_poll();
+    ck_assert_uint_eq(waits->state, OP_PARKED);
+    ck_assert(irq_for_sent); /* a packet's end may bring room */
+    ring_free = PACKET_DESCRIPTORS;
+    nic_poll();
+    ck_assert_uint_eq(waits->state, OP_READY);
+    ck_assert_int_eq(run(waits), 0);
+    ring_done = 2;
+    nic_poll();
+    ck_assert(!irq_for_sent); /* nothing is with the device: nobody waits for it */
+    ck_assert(!room_wanted);
+}
+END_TEST
+
+/* CANCEL of what waits for room, before and after it was woken for it: then the room is another's. */
+START_TEST(test_cancel_waiting)
+{
+    setup();
+    packet_in(MINE + 2, 1);
+    while (run(send_op(1, 0, MINE + 2, 64)) == 0)
+        ;
+    struct op *first = &plan_of(1)->op[0], *second = send_op(1, 1, MINE + 2, 64), *third = send_op(1, 2, MINE + 2, 64);
+    ck_assert_int_eq(run(second), OP_PARK);
+    ck_assert_int_eq(run(third), OP_PARK);
+    op_net_tx_cancel(op_plan(first), first);
+    list_remove(&first->wait); /* as the executor does */
+    ck_assert_uint_eq(second->state, OP_PARKED);
+    ring_done = 1;
+    nic_poll();
+    ck_assert_uint_eq(second->state, OP_READY);
+    ck_assert_uint_eq(third->state, OP_PARKED);
+    op_net_tx_cancel(op_plan(second), second);
+    ck_assert_uint_eq(third->state, OP_READY);
+    ck_assert_uint_eq(table[MINE + 2].pins, 0);
+}
+END_TEST
+
+/* As many pieces as a packet can have: each is pinned until the end, and no other frame. */
+START_TEST(test_send_most_pieces)
+{
+    setup();
+    packet_in(MINE + 2, 1);
+    struct op *op = op_make(1, 0, EXO_NET_TX, 2);
+    struct op *more[2] = {op_make(1, 1, EXO_MORE, 0), op_make(1, 2, EXO_MORE, 0)};
+    op->cell.arg[0] = EXO_BUF(MINE + 2, 0, 128);
+    op->cell.arg[1] = NIC_PIECES;
+    for (unsigned i = 0; i < NIC_PIECES; i++) {
+        uint64_t word = EXO_BUF(MINE + 3 + i, 100, 50);
+        if (i < 2)
+            op->cell.arg[3 + i] = word;
+        else
+            ((struct exo_more *)&more[(i - 2) / 7]->cell)->word[(i - 2) % 7] = word;
+    }
+    more[0]->state = more[1]->state = OP_CELL;
+    ck_assert_int_eq(run(op), OP_PARK);
+    ck_assert_uint_eq(ring_of[0].count, NIC_PIECES);
+    for (unsigned i = 0; i < 20; i++)
+        ck_assert_uint_eq(table[MINE + i].pins, i >= 3 && i < 3 + NIC_PIECES);
+    ring_done = 1;
+    nic_poll();
+    ck_assert_int_eq(op->status, 0);
+    for (unsigned i = 0; i < 20; i++)
+        ck_assert_uint_eq(table[MINE + i].pins, 0);
+    ck_assert_uint_eq(accounts[1].descriptors, 0);
+}
+END_TEST
+
+/* More ended than one poll looks at: it says so, and the next goes on. */
+START_TEST(test_reap_in_steps)
+{
+    setup();
+    packet_in(MINE + 2, 1);
+    ring_free = 2 * SENT_MOST;
+    for (unsigned i = 0; i < POLL_SENT + 10; i++)
+        ck_assert_int_eq(run(send_op(1, 0, MINE + 2, 64)), 0);
+    ring_done = ring_count;
+    ck_assert(nic_poll());
+    ck_assert_uint_eq(in_flight, 10);
+    ck_assert(!nic_poll());
+    ck_assert_uint_eq(in_flight, 0);
+    ck_assert_uint_eq(accounts[1].descriptors, 0);
+}
+END_TEST
+
 /* ---- receiving ------------------------------------------------------------------ */
 
 static struct op *receive(unsigned env, unsigned index, uint64_t word)
@@ -585,6 +700,7 @@ static void arrive(const uint8_t *to, uint32_t length)
     memcpy(wire, to, 6);
     arriving = wire;
     arriving_length = length;
+    arriving_count = 1;
     nic_poll();
 }
 
@@ -645,6 +761,124 @@ START_TEST(test_receive_broadcast)
 }
 END_TEST
 
+/* The device verified the transport checksum, says that it was never computed, or says nothing: then it is for the program to look, and
+ * what is wrong comes like what is right. */
+START_TEST(test_receive_checksums)
+{
+    static const uint32_t device[] = {EXO_RX_CSUM_VALID, EXO_RX_CSUM_NEEDED, 0};
+    setup();
+    for (unsigned i = 0; i < sizeof device / sizeof device[0]; i++) {
+        struct op *op = receive(2, 0, EXO_BUF(THEIRS + 2, 0, i == 1 ? 60 : 2000));
+        ck_assert_int_eq(run(op), OP_PARK);
+        arriving_flags = device[i];
+        arrive(mac[2], 100);
+        ck_assert_int_eq(op->status, 0);
+        ck_assert_uint_eq(op->result[1], device[i] | (i == 1 ? EXO_RX_CUT : 0));
+        ck_assert_uint_eq(memory[THEIRS + 2][59], wire[59]);
+    }
+}
+END_TEST
+
+/* The third word is where the packet lies, by frame and as long as what was copied: SEND and NET_TX take it as it is. */
+START_TEST(test_receive_names_what_came)
+{
+    static const struct { uint64_t posted; uint32_t length; uint64_t told; } cases[] = {
+        {EXO_BUF(MINE + 2, 0, 2000), 60, EXO_BUF(MINE + 2, 0, 60)},
+        {EXO_BUF(MINE + 2, 3000, 20000), 1514, EXO_BUF(MINE + 2, 3000, 1514)},
+        {EXO_BUF(MINE + 2, 4095, 60), 60, EXO_BUF(MINE + 2, 4095, 60)},
+        {EXO_BUF(MINE + 2, 10, 60), 61, EXO_BUF(MINE + 2, 10, 60)},
+        {EXO_BUF(MINE + 2, 2596, 1500), 1514, EXO_BUF(MINE + 2, 2596, 1500)}, /* to the last byte of a frame */
+        {EXO_BUF(MINE + 2, 2597, 1500), 1514, EXO_BUF(MINE + 2, 2597, 1500)}, /* and one byte more */
+    };
+    setup();
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint8_t *here = memory[MINE + 2]; /* and the next frame behind it */
+        memset(here, 0xee, 2 * EXO_PAGE_SIZE);
+        struct op *op = receive(1, 0, cases[i].posted);
+        ck_assert_int_eq(run(op), OP_PARK);
+        arrive(mac[1], cases[i].length);
+        ck_assert_uint_eq(op->result[0], cases[i].length);
+        ck_assert_uint_eq(op->result[2], cases[i].told);
+        ck_assert_uint_eq(op->result[3], 0);
+        uint32_t at = EXO_BUF_OFFSET(cases[i].told), length = EXO_BUF_LENGTH(cases[i].told);
+        ck_assert_int_eq(memcmp(here + at, wire, length), 0);
+        ck_assert_uint_eq(here[at + length], 0xee);
+        ck_assert(!at || here[at - 1] == 0xee);
+        ck_assert_uint_eq(table[MINE + 2].pins + table[MINE + 3].pins, 0);
+    }
+}
+END_TEST
+
+/* A queue that asked for everybody's packets and whose match names a group hears a packet to it once. */
+START_TEST(test_receive_group_once)
+{
+    setup();
+    static const uint8_t group[6] = {0x01, 0, 0x5e, 0, 0, 7};
+    struct queue *queue = queue_at((frame_t){THEIRS});
+    match_table_remove(&root->table, &queue->node[0]);
+    memcpy(queue->rx[0].value, group, 6);
+    match_table_add(&root->table, &queue->node[0]);
+    struct op *first = receive(2, 0, EXO_BUF(THEIRS + 2, 0, 2000)), *second = receive(2, 1, EXO_BUF(THEIRS + 3, 0, 2000));
+    ck_assert_int_eq(run(first), OP_PARK);
+    ck_assert_int_eq(run(second), OP_PARK);
+    arrive(group, 60);
+    ck_assert_uint_eq(first->state, OP_ENDED);
+    ck_assert_uint_eq(first->result[1], EXO_RX_CSUM_VALID | EXO_RX_BROADCAST);
+    ck_assert_uint_eq(second->state, OP_PARKED);
+    ck_assert_uint_eq(queue->received, 1);
+    ck_assert_uint_eq(root->received + root->dropped, 0);
+}
+END_TEST
+
+/* One poll delivers so many and no more, and says that there is more. */
+START_TEST(test_receive_in_steps)
+{
+    setup();
+    struct queue *queue = queue_at((frame_t){MINE});
+    memcpy(wire, mac[1], 6);
+    arriving = wire;
+    arriving_length = 60;
+    arriving_count = POLL_PACKETS + 3;
+    ck_assert(nic_poll());
+    ck_assert_uint_eq(queue->dropped, POLL_PACKETS);
+    ck_assert(!nic_poll());
+    ck_assert_uint_eq(queue->dropped, POLL_PACKETS + 3);
+}
+END_TEST
+
+/* A packet that came while the interrupt was being asked for: the core does not sleep. */
+START_TEST(test_idle)
+{
+    setup();
+    ck_assert(nic_idle());
+    irq_more = true;
+    ck_assert(nic_poll()); /* the same at the end of a poll */
+    ck_assert(!nic_idle());
+    ck_assert_uint_eq(cores[0].device_fired, 1);
+    irq_more = false;
+    ck_assert(!nic_idle()); /* not seen to yet */
+    cores[0].device_fired = 0;
+    ck_assert(nic_idle());
+}
+END_TEST
+
+/* No card, or no memory for its root queue: no driver, and nothing that could use one. */
+START_TEST(test_no_device)
+{
+    setup();
+    driver = NULL;
+    device_missing = true;
+    ck_assert(!nic_init(take));
+    device_missing = false;
+    ck_assert(!nic_init(take_nothing));
+    ck_assert(!nic_poll());
+    ck_assert(nic_idle());
+    nic_flush();
+    ck_assert(nic_env_quiet(&program[1]));
+    ck_assert(nic_init(take));
+}
+END_TEST
+
 START_TEST(test_pins_bounded)
 {
     setup();
@@ -670,8 +904,33 @@ START_TEST(test_device_fails)
     ck_assert_uint_eq(table[MINE + 2].pins + table[MINE + 3].pins, 0);
     ck_assert_int_eq(run(tx), -EXO_E_DEVICE);
     ck_assert_int_eq(run(rx), -EXO_E_DEVICE);
+    ck_assert(!nic_poll()); /* all were told */
     cores[0].device_fired = 0;
     ck_assert(nic_idle());
+}
+END_TEST
+
+/* More who wait than one poll tells; the core does not sleep before all of them know. */
+START_TEST(test_device_fails_in_steps)
+{
+    setup();
+    packet_in(MINE + 2, 1);
+    for (unsigned i = 0; i < 60; i++)
+        ck_assert_int_eq(run(receive(1, i, EXO_BUF(MINE + 3, 0, 2000))), OP_PARK);
+    for (unsigned i = 0; i < 20; i++)
+        ck_assert_int_eq(run(receive(2, i, EXO_BUF(THEIRS + 3, 0, 2000))), OP_PARK);
+    ck_assert_uint_eq(table[MINE + 3].pins, 60);
+    device_failed = true;
+    ck_assert(nic_poll());
+    ck_assert_uint_gt(table[MINE + 3].pins + table[THEIRS + 3].pins, 0);
+    ck_assert(!nic_idle());
+    unsigned rounds = 0;
+    while (nic_poll())
+        rounds++;
+    ck_assert_uint_le(rounds, 2);
+    ck_assert_uint_eq(table[MINE + 3].pins + table[THEIRS + 3].pins, 0);
+    for (unsigned i = 0; i < 60; i++)
+        ck_assert_int_eq(plan_of(1)->op[i].status, -EXO_E_DEVICE);
 }
 END_TEST
 
@@ -689,10 +948,21 @@ int main(void)
     tcase_add_test(all, test_send_frozen);
     tcase_add_test(all, test_share);
     tcase_add_test(all, test_turn_passes);
+    tcase_add_test(all, test_starved);
+    tcase_add_test(all, test_cancel_waiting);
+    tcase_add_test(all, test_send_most_pieces);
+    tcase_add_test(all, test_reap_in_steps);
     tcase_add_test(all, test_receive);
+    tcase_add_test(all, test_receive_checksums);
+    tcase_add_test(all, test_receive_names_what_came);
+    tcase_add_test(all, test_receive_group_once);
+    tcase_add_test(all, test_receive_in_steps);
+    tcase_add_test(all, test_idle);
+    tcase_add_test(all, test_no_device);
     tcase_add_test(all, test_receive_broadcast);
     tcase_add_test(all, test_pins_bounded);
     tcase_add_test(all, test_device_fails);
+    tcase_add_test(all, test_device_fails_in_steps);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

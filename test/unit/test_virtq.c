@@ -65,6 +65,35 @@ START_TEST(test_round)
 }
 END_TEST
 
+/* A chain that goes back to the device as it is: it has it again, once, and the ring is as full as it was. */
+START_TEST(test_again)
+{
+    const unsigned before = 65000; /* the 16-bit indices wrap soon */
+    fresh(true);
+    uint32_t length;
+    queue.avail_index = queue.used_index = queue.avail->index = queue.used->index = before;
+    for (unsigned i = 0; i < SIZE; i++)
+        add(1);
+    for (unsigned round = 0; round < 1000; round++) {
+        use((round * 7) % SIZE, 5);
+        uint16_t head = virtq_take(&queue, &length);
+        ck_assert_uint_eq(head, (round * 7) % SIZE);
+        ck_assert_uint_eq(queue.in_device, SIZE - 1);
+        virtq_again(&queue, head);
+        ck_assert_uint_eq(queue.in_device, SIZE);
+        ck_assert_uint_eq(queue.free_count, 0);
+        ck_assert_uint_eq(queue.avail->ring[(before + round) % SIZE], head);
+        ck_assert_uint_eq(queue.avail->index, (uint16_t)(before + SIZE + round + 1));
+        ck_assert_uint_eq(queue.descriptors[head].address, 0x1000);
+    }
+    use(3, 0);
+    ck_assert_uint_eq(virtq_take(&queue, &length), 3);
+    use(3, 0); /* it has not gone back yet */
+    ck_assert_uint_eq(virtq_take(&queue, &length), VIRTQ_NONE);
+    ck_assert_ptr_nonnull(queue.broken);
+}
+END_TEST
+
 START_TEST(test_chain)
 {
     fresh(false);
@@ -198,6 +227,7 @@ int main(void)
     Suite *suite = suite_create("virtq");
     TCase *rings = tcase_create("rings");
     tcase_add_test(rings, test_round);
+    tcase_add_test(rings, test_again);
     tcase_add_test(rings, test_chain);
     tcase_add_test(rings, test_lies);
     tcase_add_test(rings, test_scribble);
