@@ -177,8 +177,12 @@ def test_prompt(t):
 @limit(60)
 def test_large(t):
     """Large pages: one fault each, every part of one by itself, and small ones where there are none."""
-    guest = t.boot("program large\n  file libc-large\n  memory 24M\n  console yes\n  expect exit 0\n")
+    text = "program large\n  file libc-large\n  memory 24M\n  console yes\n  expect exit 0\n"
+    for seed in (1, 2, 3):
+        text += f"program random-{seed}\n  file libc-large-random\n  args {seed}\n  memory 12M\n  console yes\n  expect exit 0\n"
+    guest = t.boot(text, memory="96M")
     status = guest.wait_exit(50)
     _no_failures(t, guest)
     t.equal(status, t.OK, f"exit status (the last lines:\n{guest.tail()})")
     guest.wait_line(r"^large: ok no-account$", 1)
+    guest.wait_line(r"^random-3: ok random$", 1)
