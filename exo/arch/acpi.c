@@ -96,11 +96,8 @@ void acpi_parse(const struct window *memory, uint64_t address, struct acpi_facts
 {
     *facts = (struct acpi_facts){0};
     const uint8_t *rsdp = address ? rsdp_at(memory, address) : NULL;
-    for (address = address && rsdp ? address : 0xe0000; rsdp == NULL && address < 0x100000; address += 16) {
-        rsdp = rsdp_at(memory, address);
-        if (rsdp)
-            break;
-    }
+    for (uint64_t at = 0xe0000; rsdp == NULL && at < 0x100000; at += 16)
+        rsdp = rsdp_at(memory, address = at);
     if (rsdp == NULL)
         return;
     uint32_t length, entry = 4;

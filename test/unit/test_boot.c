@@ -250,6 +250,15 @@ START_TEST(test_ranges_many)
     check_ram(&boot);
     ranges_remove(&boot, 0x100000, 0x1000);
     check_ram(&boot);
+    /* One with a hole would be two, and there is no room: what is behind the hole stays unused. */
+    struct boot_info full = {0};
+    for (uint64_t i = 0; i < BOOT_RANGES; i++)
+        ranges_add(&full, 0x100000 + i * 0x8000, 0x4000);
+    ranges_remove(&full, 0x101000, 0x1000);
+    check_ram(&full);
+    ck_assert_uint_eq(full.ram_count, BOOT_RANGES);
+    ck_assert_uint_eq(full.ram[0].end, 0x101000);
+    ck_assert_uint_eq(full.ram[1].start, 0x108000);
 }
 END_TEST
 
@@ -270,6 +279,11 @@ START_TEST(test_check)
     boot.archive = (struct boot_range){0x140000, 0x200000};
     ck_assert_ptr_null(boot_check(&boot, kernel));
     ck_assert_ptr_nonnull(boot_check(&boot, (struct boot_range){0x1ff000, 0x201000}));
+    ck_assert_ptr_null(boot_check(&boot, (struct boot_range){0x120000, 0x140000})); /* it may lie on either side */
+    ck_assert_ptr_nonnull(boot_check(&boot, (struct boot_range){0x120000, 0x141000}));
+    boot.archive = (struct boot_range){0x100000, 0x120000};
+    ck_assert_ptr_null(boot_check(&boot, (struct boot_range){0x120000, 0x140000}));
+    ck_assert_ptr_nonnull(boot_check(&boot, (struct boot_range){0x11f000, 0x140000}));
 }
 END_TEST
 
@@ -354,6 +368,134 @@ START_TEST(test_acpi_spoiled)
 }
 END_TEST
 
+/* The tables of acpi_make() with these bytes of one of them changed, and its sum made right again. */
+enum { RSDT = 64, HPET = RSDT + 48, FADT = HPET + 56, MCFG = FADT + 244 };
+
+static struct acpi_facts acpi_with(size_t table, size_t at, uint32_t value, size_t bytes)
+{
+    struct acpi_facts facts;
+    acpi_make();
+    uint32_t length;
+    memcpy(&length, made.data + table + 4, sizeof length);
+    memcpy(made.data + table + at, &value, bytes);
+    sum_make(table, length, table + 9);
+    struct window window = window_make(made.length);
+    acpi_parse(&window, BASE, &facts);
+    window_free(&window);
+    return facts;
+}
+
+/* Tables that are sound and say that there is nothing here for us. */
+START_TEST(test_acpi_refusals)
+{
+    ck_assert_uint_eq(acpi_with(HPET, 40, 1, 1).hpet, 0);       /* in ports */
+    ck_assert_uint_eq(acpi_with(FADT, 91, 0, 1).pm_timer, 0);   /* no timer */
+    ck_assert_uint_eq(acpi_with(FADT, 76, 0, 4).pm_timer, 0);   /* nor its port */
+    ck_assert_uint_eq(acpi_with(FADT, 76, 0xfffd, 4).pm_timer, 0);
+    ck_assert_uint_eq(acpi_with(FADT, 76, 0xfffc, 4).pm_timer, 0xfffc);
+    ck_assert_uint_eq(acpi_with(FADT, 112, 1u << 20, 4).pm_timer, 0); /* hardware-reduced */
+    ck_assert_uint_eq(acpi_with(FADT, 112, 1u << 8, 4).pm_timer_bits, 32);
+    ck_assert_uint_eq(acpi_with(FADT, 108, 128, 1).century, 0); /* no CMOS register */
+    ck_assert_uint_eq(acpi_with(MCFG, 52, 1, 2).ecam, 0);       /* another segment */
+    ck_assert_uint_eq(acpi_with(MCFG, 54, 0xff00 | 7, 2).ecam_first_bus, 7);
+    ck_assert_uint_eq(acpi_with(MCFG, 54, 7, 2).ecam, 0);       /* its last bus before its first */
+    ck_assert_uint_eq(acpi_with(MCFG, 0, 0, 4).ecam, 0);        /* another name */
+    ck_assert_uint_eq(acpi_with(HPET, 0, 0, 4).ecam, 0xb0000000);
+    /* Too short for what is looked for, and sound. */
+    acpi_make();
+    set32(HPET + 4, 55), set32(FADT + 4, 115), set32(MCFG + 4, 59);
+    sum_make(HPET, 55, HPET + 9), sum_make(FADT, 115, FADT + 9), sum_make(MCFG, 59, MCFG + 9);
+    struct acpi_facts facts;
+    struct window window = window_make(made.length);
+    acpi_parse(&window, BASE, &facts);
+    ck_assert_uint_eq(facts.hpet | facts.pm_timer | facts.ecam | facts.century, 0);
+    window_free(&window);
+}
+END_TEST
+
+/* Of revision 2 the table with 64-bit addresses counts, if it is sound; and no more tables than there may be. */
+START_TEST(test_acpi_roots)
+{
+    struct acpi_facts facts;
+    for (unsigned spoiled = 0; spoiled < 2; spoiled++) {
+        acpi_make();
+        size_t root = table_begin("XSDT", 36 + 16);
+        set32(root + 36, (uint32_t)(BASE + FADT)), set32(root + 40, 1); /* 2^32 and that is not there */
+        set32(root + 44, (uint32_t)(BASE + HPET));
+        sum_make(root, 52, root + 9);
+        made.data[root + 10] ^= (uint8_t)spoiled;
+        made.data[15] = 2;
+        set32(20, 36), set32(24, (uint32_t)(BASE + root));
+        sum_make(0, 20, 8);
+        struct window window = window_make(made.length);
+        acpi_parse(&window, BASE, &facts);
+        ck_assert_uint_eq(facts.hpet, 0xfed00000);
+        ck_assert_uint_eq(facts.pm_timer, spoiled ? 0x608 : 0); /* only the old one has that */
+        window_free(&window);
+    }
+    acpi_make();
+    size_t root = table_begin("RSDT", 36 + 257 * 4);
+    set32(root + 36 + 256 * 4, (uint32_t)(BASE + FADT));
+    set32(root + 36 + 255 * 4, (uint32_t)(BASE + HPET));
+    sum_make(root, 36 + 257 * 4, root + 9);
+    set32(16, (uint32_t)(BASE + root));
+    sum_make(0, 20, 8);
+    struct window window = window_make(made.length);
+    acpi_parse(&window, BASE, &facts);
+    ck_assert_uint_eq(facts.hpet, 0xfed00000);
+    ck_assert_uint_eq(facts.pm_timer, 0);
+    window_free(&window);
+}
+END_TEST
+
+/* Where nobody said where it is, or said something wrong, it is looked for where a BIOS has it. */
+START_TEST(test_acpi_looked_for)
+{
+    struct acpi_facts facts;
+    const uint64_t places[] = {0xe0000, 0xe0030, 0xffff0};
+    acpi_make();
+    for (unsigned i = 0; i < 3; i++) {
+        uint64_t place = places[i];
+        uint8_t *all = calloc(1, 0x110000 - BASE);
+        memcpy(all, made.data, made.length);
+        memcpy(all + place - BASE, made.data, 20);
+        memset(all, 0, 20);
+        struct window window = {all, BASE, 0x110000};
+        for (uint64_t said = 0; said <= BASE; said += BASE) {
+            acpi_parse(&window, said, &facts);
+            ck_assert_uint_eq(facts.hpet, 0xfed00000);
+        }
+        all[place - BASE] ^= 1;
+        acpi_parse(&window, 0, &facts);
+        ck_assert_uint_eq(facts.hpet, 0);
+        free(all);
+    }
+}
+END_TEST
+
+/* The newer description of ACPI counts, wherever it stands; the first module is the archive. */
+START_TEST(test_multiboot2_twice)
+{
+    struct boot_info boot;
+    for (unsigned newer = 0; newer < 2; newer++) {
+        multiboot2_make();
+        size_t end = made.length -= 8;
+        for (unsigned i = 0; i < 2; i++) {
+            put32(i == newer ? TAG_RSDP_NEW : TAG_RSDP_OLD), put32(8 + 20), put("RSD PTR ............", 20);
+            align8();
+        }
+        put32(TAG_MODULE), put32(16 + 8), put32(0x200000), put32(0x201000), put("another", 8);
+        put32(TAG_END), put32(8);
+        set32(0, (uint32_t)made.length);
+        struct window window = window_make(made.length);
+        ck_assert_ptr_null(multiboot2_parse(&window, BASE, &boot));
+        ck_assert_uint_eq(boot.acpi_rsdp, BASE + end + newer * 32 + 8);
+        ck_assert_uint_eq(boot.archive.start, 0x142000);
+        window_free(&window);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("boot");
@@ -370,6 +512,10 @@ int main(void)
     tcase_add_test(cases, test_check);
     tcase_add_test(cases, test_acpi_good);
     tcase_add_test(cases, test_acpi_spoiled);
+    tcase_add_test(cases, test_acpi_refusals);
+    tcase_add_test(cases, test_acpi_roots);
+    tcase_add_test(cases, test_acpi_looked_for);
+    tcase_add_test(cases, test_multiboot2_twice);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

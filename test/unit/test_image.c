@@ -144,6 +144,29 @@ START_TEST(sealed_ones_show_any_damage)
 }
 END_TEST
 
+/* Sound ones that have no program, or one that is too much. */
+START_TEST(too_many)
+{
+    struct image image;
+    build();
+    Elf64_Ehdr *elf = (Elf64_Ehdr *)(archive + 4096);
+    Elf64_Phdr *program = (Elf64_Phdr *)(archive + 4096 + 64);
+    for (unsigned i = 0; i <= IMAGE_SEGMENTS; i++) {
+        program[i] = (Elf64_Phdr){PT_LOAD, PF_R, 4096, 0x401000 + i * 0x1000ull, 0, 100, 100, 4096};
+        elf->e_phnum = (uint16_t)(i + 1);
+        const char *wrong = find(archive_bytes, &image);
+        if (i < IMAGE_SEGMENTS)
+            ck_assert_ptr_null(wrong);
+        else
+            ck_assert_str_eq(wrong, "the first program has too many segments");
+    }
+    memset(archive, 0, sizeof archive);
+    for (unsigned i = 0; i < sizeof archive / 512; i++)
+        ustar_header(archive + i * 512, ".pad", 0);
+    ck_assert_str_eq(find(sizeof archive, &image), "the boot archive does not begin with a program");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("image");
@@ -152,6 +175,7 @@ int main(void)
     tcase_add_test(tests, every_cut_is_refused);
     tcase_add_test(tests, sealed_ones_show_any_damage);
     tcase_add_test(tests, spoiled_ones_never_read_outside);
+    tcase_add_test(tests, too_many);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
