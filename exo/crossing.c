@@ -110,12 +110,6 @@ bool env_continue(struct env *env)
     return env->state == ENV_RUNNING || wait_over(env);
 }
 
-void env_deadline(struct env *env, uint64_t now)
-{
-    if (env->state == ENV_WAITING && env->deadline <= now)
-        env->wait_for = 0;
-}
-
 /* Nothing but the caller wants the core, and its earliest timer is not before what the clock is set to. */
 static bool straight_back(const struct core *core, const struct env *env)
 {

@@ -40,12 +40,13 @@ void env_uncharge(struct env *env, uint64_t n)
     env_account_fell(env);
 }
 
+/* The places of all environments together are those that are left. */
 static unsigned index_take(void)
 {
-    for (unsigned i = 1; i < ENV_MAX; i++)
-        if (!envs[i])
-            return i;
-    return 0;
+    unsigned i = 1;
+    while (envs[i])
+        i++;
+    return i;
 }
 
 static frame_t frame_after(frame_t first, uint32_t n) { return (frame_t){first.number + n}; }
@@ -71,7 +72,7 @@ static void info_fill(struct env *env)
 struct env *env_create(struct env *parent, frame_t first, uint32_t quota, uint16_t places)
 {
     unsigned index = index_take();
-    ASSERT(index); /* the places of all environments together are those that are left */
+    ASSERT(index < ENV_MAX);
     struct env *env = frame_memory(first);
     env->frame = first;
     env->index = (uint16_t)index;
@@ -162,7 +163,7 @@ static noreturn void first_stopped(const struct env *env)
     const struct exo_context *c = &env->context;
     console_printf("exo: the first program stopped: reason %lu, %lu, 0x%lx\n", reason, env->stop[1],
                    env->stop[2]);
-    if (reason == EXO_STOP_CRASH && env->control)
+    if (reason == EXO_STOP_CRASH)
         c = &env->control->context[0]; /* of the program's own making, and shown as numbers only */
     if (reason != EXO_STOP_EXIT) {
         console_printf("vector %lu  error %lx  address %016lx  rip %016lx  rsp %016lx  rbp %016lx\n",
@@ -175,7 +176,7 @@ static noreturn void first_stopped(const struct env *env)
 
 void env_stop(struct env *env, uint64_t reason, uint64_t word, uint64_t other)
 {
-    if (env->state == ENV_STOPPED || env->state == ENV_DYING)
+    if (env->state == ENV_STOPPED)
         return;
     env->state = ENV_STOPPED;
     env->stop[0] = reason;
@@ -215,10 +216,9 @@ static void upcall(struct env *env, uint32_t depth, uint64_t vector)
 void env_fault(struct env *env)
 {
     struct exo_control *control = env->control;
-    uint32_t depth = control ? *(volatile uint32_t *)&control->depth : EXO_DEPTH;
+    uint32_t depth = *(volatile uint32_t *)&control->depth;
     if (depth >= EXO_DEPTH || control->entry == 0) {
-        if (control)
-            control->last = env->context;
+        control->last = env->context;
         env_stop(env, EXO_STOP_NESTED, env->context.vector, env->context.address);
         return;
     }
@@ -229,8 +229,6 @@ void env_event(struct env *env, unsigned event)
 {
     struct exo_control *control = env->control;
     uint32_t bit = 1u << (event - EXO_UPCALL_SLICE);
-    if (!control)
-        return;
     if (*(volatile uint32_t *)&control->depth == 0 && control->want & bit && control->entry)
         upcall(env, 0, event);
     else

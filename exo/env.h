@@ -137,8 +137,6 @@ void env_enter(struct env *env, uint64_t submit, uint64_t wait_for, uint64_t dea
 bool env_continue(struct env *env);
 /* It has something to do, in user mode or in the kernel. */
 bool env_runnable(const struct env *env);
-/* Ends its wait if the deadline has passed. */
-void env_deadline(struct env *env, uint64_t now);
 
 /* Shows the account on the info page: after every change of it. */
 static inline void account_show(const struct env *env)

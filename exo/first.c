@@ -90,10 +90,8 @@ static void map_rings(struct env *env)
     env_set_rings(env, control, sq, EXO_BOOT_RING_FRAMES, cq, EXO_BOOT_RING_FRAMES);
     map(env, EXO_BOOT_INFO, (frame_t){env->frame.number + 3}, EXO_READ);
     frame_t slots = take_run(env, 1, FRAME_OWNED, KIND_NONE);
-    unsigned slot_class = 0;
-    while (plan_class_cells[slot_class] != EXO_BOOT_SLOT_CLASS)
-        slot_class++;
-    env_donate_slots(env, slots, 1, slot_class);
+    ASSERT(plan_class_cells[0] == EXO_BOOT_SLOT_CLASS);
+    env_donate_slots(env, slots, 1, 0);
 }
 
 static void grant_handles(struct env *env, bool nic)

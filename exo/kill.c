@@ -63,7 +63,8 @@ static bool abandon_plans(struct env *env, uint64_t *cursor)
 
 static bool drop_handles(struct env *env, uint64_t *cursor)
 {
-    for (unsigned i = 0; i < STEP_FRAMES && *cursor < HANDLES_MAX; i++, (*cursor)++)
+    _Static_assert(HANDLES_MAX % STEP_FRAMES == 0, "steps end where the table does");
+    for (unsigned i = 0; i < STEP_FRAMES; i++, (*cursor)++)
         if (env->handles[*cursor].kind != K_NONE)
             handle_drop(&env->handles[*cursor]);
     return *cursor >= HANDLES_MAX;
@@ -79,7 +80,7 @@ static bool free_frames(struct env *env)
 {
     for (unsigned i = 0; i < STEP_FRAMES; i++) {
         frame_t frame = {env->owned};
-        if (frame.number == FRAME_NONE || is_own_part(env, frame.number))
+        if (is_own_part(env, frame.number))
             return true;
         uint8_t kind = frame_entry(frame)->state == FRAME_KERNEL ? frame_entry(frame)->kind : KIND_NONE;
         if (kind == KIND_QUEUE || kind == KIND_CHANNEL) {
@@ -108,7 +109,7 @@ static void finish(struct env *env)
     core_forget(env); /* CPU slots of its children came to it meanwhile */
     unlink(env);
     envs[env->index] = NULL;
-    while (env_end > 0 && !envs[env_end - 1])
+    while (!envs[env_end - 1]) /* the first program stays */
         env_end--;
     env->parent->places = (uint16_t)(env->parent->places + env->places + 1);
     env->parent->frames_limit += env->frames_limit;
@@ -132,7 +133,7 @@ static bool step(struct env *env)
     case PHASE_HANDLES: done = drop_handles(env, cursor); break;
     case PHASE_DEVICE: done = nic_env_quiet(env); break;
     case PHASE_RIGHTS: done = space_drop_rights(env, cursor, STEP_FRAMES); break;
-    case PHASE_FRAMES:
+    default: /* PHASE_FRAMES */
         if (!free_frames(env))
             return false;
         finish(env);

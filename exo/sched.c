@@ -192,7 +192,7 @@ static uint64_t expire(struct core *core, uint64_t now)
         if (env->state != ENV_WAITING)
             continue;
         if (env->deadline <= now) {
-            env_deadline(env, now);
+            env->wait_for = 0;
             env_woken(env);
         } else if (env->deadline < next) {
             next = env->deadline;

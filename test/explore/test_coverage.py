@@ -52,8 +52,8 @@ def _seeds(folder):
 
 
 # Meson's targets, with what they are given. Each is a short run.
-UNIT = ["boot", "channel", "first", "flush", "frame", "hostile", "large", "image", "life", "match", "net", "plan", "reclaim", "refused", "space",
-        "virtq"]
+UNIT = ["boot", "channel", "first", "flush", "frame", "hostile", "large", "image", "life", "match", "net", "plan", "programs", "reclaim",
+        "refused", "space", "virtq"]
 PROGRAMS = [
     *((f"test/unit/coverage_{name}", []) for name in UNIT),
     ("test/unit/coverage_random", []),
