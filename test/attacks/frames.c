@@ -4,10 +4,11 @@
 
 #define TRIED 32768u /* frames: 128 MiB, more than the test gives the machine */
 #define SPARE 0x10000000000ull /* an address below which this program has no tables */
+#define PLACE (LIBOS_START + 0x80000) /* a page with a table above it, and nothing there */
 
 static int try_map(uint64_t frame, unsigned perm)
 {
-    return run_cell((struct exo_op){.code = EXO_MAP, .arg = {LIBOS_START + 0x100000, frame, 1, perm}});
+    return run_cell((struct exo_op){.code = EXO_MAP, .arg = {PLACE, frame, 1, perm}});
 }
 
 /* Which frames are ours: those that can be mapped. Nothing else may be. */
@@ -17,7 +18,7 @@ static unsigned frames_mappable(void)
     for (uint64_t frame = 0; frame < TRIED; frame++) {
         if (try_map(frame, EXO_READ) == 0) {
             mapped++;
-            run_cell((struct exo_op){.code = EXO_UNMAP, .arg = {LIBOS_START + 0x100000, 1}});
+            run_cell((struct exo_op){.code = EXO_UNMAP, .arg = {PLACE, 1}});
         }
     }
     return mapped;
@@ -42,7 +43,7 @@ static void neighbours_frames(void)
     unsigned freed = 0, tables = 0;
     for (uint64_t frame = 0; frame < TRIED; frame++) {
         if (try_map(frame, EXO_READ) == 0) {
-            run_cell((struct exo_op){.code = EXO_UNMAP, .arg = {LIBOS_START + 0x100000, 1}});
+            run_cell((struct exo_op){.code = EXO_UNMAP, .arg = {PLACE, 1}});
             continue; /* ours */
         }
         freed += run_cell((struct exo_op){.code = EXO_FREE, .arg = {frame, 1}}) == 0;
@@ -66,9 +67,9 @@ static void own_kernel_frames(void)
             run_cell((struct exo_op){.code = EXO_PROTECT, .arg = {code, 1, EXO_READ | EXO_WRITE}}), 0);
     refused("thaw shared code", run_cell((struct exo_op){.code = EXO_THAW, .arg = {code}}), 0);
     refused("share for writing", run_cell((struct exo_op){.code = EXO_SHARE,
-            .arg = {LIBOS_START + 0x100000, code, 1, EXO_READ | EXO_WRITE}}), 0);
+            .arg = {PLACE, code, 1, EXO_READ | EXO_WRITE}}), 0);
     refused("share what is not frozen", run_cell((struct exo_op){.code = EXO_SHARE,
-            .arg = {LIBOS_START + 0x100000, LIBOS_START, 1, EXO_READ}}), 0);
+            .arg = {PLACE, LIBOS_START, 1, EXO_READ}}), 0);
 }
 
 static void addresses(void)
