@@ -4,12 +4,12 @@
  * be wrong is made wrong, every length is cut, and random damage must never be believed
  * or read beyond the end (the archive lies at the end of its own allocation).
  */
-#include <check.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "suite.h"
 #include "../../libos/fs/path.c"
 #include "../../libos/fs/ustar.c"
 
@@ -268,9 +268,5 @@ int main(void)
     tcase_add_loop_test(cases, test_damage, 0, 4);
     tcase_add_test(cases, test_paths);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -4,10 +4,10 @@
  * information, memory maps, ACPI tables. Every truncation must end in an error text or in
  * a sound result; the sanitizers see to it that nothing outside the window is read.
  */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "suite.h"
 #include "../../exo/arch/acpi.c"
 #include "../../exo/arch/multiboot2.c"
 #define parse_map pvh_parse_map
@@ -517,9 +517,5 @@ int main(void)
     tcase_add_test(cases, test_acpi_looked_for);
     tcase_add_test(cases, test_multiboot2_twice);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

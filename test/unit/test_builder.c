@@ -4,12 +4,13 @@
  * abi.h; edges, references, start conditions, long buffers. The ring is not here:
  * submitting is tested in guests.
  */
-#include <check.h>
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <libos/plan.h>
+
+#include "suite.h"
 
 static jmp_buf misuse;
 static const char *misuse_what;
@@ -260,9 +261,5 @@ int main(void)
     tcase_add_test(cases, test_too_many);
     tcase_add_test(cases, test_wrong_place);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

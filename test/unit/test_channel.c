@@ -4,12 +4,12 @@
  * itself: order, both ends of waiting, whose a frame is at each moment and who pays for it, cancelling,
  * and the end of either side with messages under way. The accounts are looked at before and after.
  */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../../exo/channel.h"
 #include "host_kernel.h"
+#include "suite.h"
 
 #define PAGE 0x400000ull /* has tables in both children */
 
@@ -922,9 +922,5 @@ int main(void)
     tcase_add_test(tests, standing_halves);
     tcase_add_test(tests, reference_that_changes);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Programs and their symbols: a good one is understood, a damaged one is refused, never followed. */
-#include <check.h>
 #include <elf.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "suite.h"
 #include "../../apps/init/elf.h"
 #include "../../apps/init/symbols.h"
 
@@ -160,9 +160,5 @@ int main(void)
     tcase_add_test(tests, noise);
     tcase_set_timeout(tests, 60);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return suite_run(suite);
 }

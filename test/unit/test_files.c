@@ -3,10 +3,10 @@
  * The descriptor table and open files: lowest free descriptor, references, watches that
  * leave while they are told, and that every file is closed exactly once.
  */
-#include <check.h>
 #include <poll.h>
 #include <stdlib.h>
 
+#include "suite.h"
 #include "../../libos/posix/file.c"
 
 void libos_enter(void) {}
@@ -115,9 +115,5 @@ int main(void)
     tcase_add_test(cases, test_references);
     tcase_add_test(cases, test_watches);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

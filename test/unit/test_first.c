@@ -2,11 +2,11 @@
 /*
  * The first program: out of an image, in machines that are too small for it, and its end in every way, which is the machine's.
  */
-#include <check.h>
 #include <string.h>
 
 #include "../../exo/image.h"
 #include "host_kernel.h"
+#include "suite.h"
 
 #define AT 0x400000ull
 
@@ -125,9 +125,5 @@ int main(void)
     tcase_add_test(tests, fault_at_full_depth);
     tcase_add_test(tests, power_needs_the_machine);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

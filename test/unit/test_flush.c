@@ -3,12 +3,12 @@
  * Flush epochs with two cores, of which one is late: whatever would give a frame another owner or other rights
  * while that core may still remember a mapping of it waits, and goes on by itself.
  */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../../exo/flush.h"
 #include "host_kernel.h"
+#include "suite.h"
 
 #define BASE 0x200000000000ull
 
@@ -224,9 +224,5 @@ int main(void)
     tcase_add_test(tests, cancelled_while_waiting);
     tcase_add_test(tests, killed_while_waiting);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The frame table against a plain model: what is taken is free, disjoint and aligned; what goes back joins. */
-#include <check.h>
 #include <stdlib.h>
 
 #include "host_kernel.h"
+#include "suite.h"
 
 #define RUNS 200u
 
@@ -88,9 +88,5 @@ int main(void)
     tcase_add_test(tests, random_runs_never_overlap);
     tcase_add_test(tests, hostile_numbers_are_refused);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

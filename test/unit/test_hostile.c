@@ -3,13 +3,13 @@
  * What a hostile program could try in one place of the kernel each: objects that end while something
  * still points to them, rings whose owner lies, time and lists taken from neighbours.
  */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../../exo/net/queue.h"
 #include "../../exo/ops.h"
 #include "host_kernel.h"
+#include "suite.h"
 
 static struct env *env;
 
@@ -587,9 +587,5 @@ int main(void)
     tcase_add_test(tests, debt_without_slots);
     tcase_add_test(tests, alloc_ends_in_the_middle);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

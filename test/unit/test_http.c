@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The request parser of httpd: what it understands, what it refuses, and that pieces make no difference. */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "suite.h"
 #include "../../apps/httpd/http.h"
 
 static struct http_request request;
@@ -206,9 +206,5 @@ int main(void)
     tcase_add_test(tests, noise);
     tcase_set_timeout(tests, 60);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return suite_run(suite);
 }

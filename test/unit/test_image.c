@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The first program in the boot archive: found when sound; cut or spoiled, refused with a reason, never a wrong read. */
-#include <check.h>
 #include <elf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "suite.h"
 #include "../../exo/image.h"
 #include "exo/abi.h"
 
@@ -177,9 +177,5 @@ int main(void)
     tcase_add_test(tests, spoiled_ones_never_read_outside);
     tcase_add_test(tests, too_many);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

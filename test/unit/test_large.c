@@ -3,12 +3,12 @@
  * Large pages: made and taken apart page by page, while each of their frames counts its mapping as a small page's does.
  * Here they have LARGE_PAGES pages, a few steps' work; the table's entry is the machine's.
  */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../../exo/flush.h"
 #include "host_kernel.h"
+#include "suite.h"
 
 #define BASE 0x200000000000ull
 #define OTHER (BASE + 0x200000)
@@ -524,9 +524,5 @@ int main(void)
     tcase_add_test(tests, death_drops_every_right);
     tcase_add_test(tests, late_cores_remember_all_of_it);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

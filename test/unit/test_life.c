@@ -4,13 +4,13 @@
  * packets with the device included; ten thousand times; and with every taking of a frame, of quota, of a handle or of
  * a plan slot refused in turn. Afterwards the parent's account, and the machine's, are what they were.
  */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../../exo/net/nic.h"
 #include "../../exo/ops.h"
 #include "host_kernel.h"
+#include "suite.h"
 
 #define BASE 0x200000000000ull
 #define FROZEN (BASE + 0x40000)
@@ -415,9 +415,5 @@ int main(void)
     tcase_add_test(tests, every_taking_refused);
     tcase_add_test(tests, every_slot_taken);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

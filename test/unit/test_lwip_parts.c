@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The pieces of lwIP's port that stand alone: checksum, heap, first sequence numbers, deadlines. */
-#include <check.h>
 #include <exo/abi.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "suite.h"
 #include "checksum.h"
 #include "heap.h"
 #include "hooks.h"
@@ -133,9 +133,5 @@ int main(void)
     tcase_add_test(all, isn);
     tcase_add_test(all, nothing_ticks_when_idle);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Streams over lwIP: bytes in order, windows, retransmission, ends of every kind, backlog. */
-#include <check.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "suite.h"
 #include "host_lwip.h"
 
 #define PORT 80
@@ -269,9 +269,5 @@ int main(void)
     tcase_add_test(all, listener_takes_its_own_with_it);
     tcase_add_test(all, thousand_connections_found);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

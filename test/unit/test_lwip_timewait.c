@@ -3,10 +3,10 @@
  * TIME_WAIT: connections beyond counting, from a client whose ports come round, cost no
  * more at the end than at the start, and late segments of old ones do what the RFCs say.
  */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "suite.h"
 #include "host_lwip.h"
 #include "random.h"
 #include "timewait.h"
@@ -190,9 +190,5 @@ int main(void)
     tcase_add_test(all, fin_again);
     tcase_add_test(all, half_closed_keeps_data);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

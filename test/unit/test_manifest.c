@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The manifest: what it accepts, and the line and words of each refusal. */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "suite.h"
 #include "../../apps/init/manifest.h"
 #include "../../apps/init/manifest_channel.h"
 #include "../../apps/init/words.h"
@@ -259,9 +259,5 @@ int main(void)
     tcase_add_test(tests, noise);
     tcase_set_timeout(tests, 60);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return suite_run(suite);
 }

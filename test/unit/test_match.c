@@ -4,10 +4,10 @@
  * who gets a packet, and that ending a queue gives everything back. Frames and
  * operations are stand-ins.
  */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "suite.h"
 #include "../../exo/net/match.c"
 #include "../../exo/net/queue.c"
 
@@ -463,9 +463,5 @@ int main(void)
     tcase_add_test(queues, test_kill_and_fail);
     suite_add_tcase(suite, matches);
     suite_add_tcase(suite, queues);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -4,11 +4,11 @@
  * a device reads stays pinned, nobody fills the ring alone, packets go where they
  * belong or are counted as dropped, and a failed device ends everything.
  */
-#include <check.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "suite.h"
 #include "../../exo/buffer.c"
 #include "../../exo/net/match.c"
 #include "../../exo/net/nic.c"
@@ -964,9 +964,5 @@ int main(void)
     tcase_add_test(all, test_device_fails);
     tcase_add_test(all, test_device_fails_in_steps);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -4,12 +4,12 @@
  * into the slots that were donated, refuses what has none, ends operations in any order that the real one
  * may, and knows at every moment who has which buffer.
  */
-#include <check.h>
 #include <libos/mem.h>
 #include <libos/netqueue.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "suite.h"
 #include "../../libos/plan/ring.h"
 
 #define PLANS 400u
@@ -395,9 +395,5 @@ int main(void)
     tcase_add_test(all, refused_plans_lose_nothing);
     tcase_add_test(all, dead_queue_is_not_asked_again);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

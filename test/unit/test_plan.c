@@ -4,11 +4,11 @@
  * start conditions, references, refusals with the cell's number, timers,
  * cancelling, standing plans, full rings, and what is left when a program dies.
  */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "host_kernel.h"
+#include "suite.h"
 
 static struct env *env;
 
@@ -588,9 +588,5 @@ int main(void)
     tcase_add_test(tests, quota_is_asked_at_the_door);
     tcase_add_test(tests, death_returns_everything);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -3,10 +3,10 @@
  * Programs and what they name at odd moments: children that die between the door and the operation, ids of plans that are
  * none, ends in the middle of a crossing, upcalls that nobody set up, rings that lie in each other.
  */
-#include <check.h>
 #include <stdlib.h>
 
 #include "host_kernel.h"
+#include "suite.h"
 
 #define BASE 0x200000000000ull
 
@@ -255,9 +255,5 @@ int main(void)
     tcase_add_test(tests, rings_in_each_other);
     tcase_add_test(tests, buffers_of_a_page);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

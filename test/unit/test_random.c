@@ -5,7 +5,6 @@
  * network device that is slow, interrupts between any two steps. After every turn everything that must hold
  * is looked at. The same seeds every time; a seed from the environment (SEED=n) runs alone.
  */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include "../../exo/flush.h"
 #include "../../exo/net/queue.h"
 #include "host_kernel.h"
+#include "suite.h"
 
 #define SEEDS 40u
 #define TURNS 6000u
@@ -575,9 +575,5 @@ int main(void)
     tcase_set_timeout(tests, 30);
     tcase_add_loop_test(tests, random_programs, 0, getenv("SEED") ? 1 : SEEDS);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

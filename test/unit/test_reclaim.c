@@ -3,11 +3,11 @@
  * RECLAIM: a parent asks frames back. A child that answers (by itself or by a plan it left behind), one
  * that is slow, one that refuses, one that dies; force, what it takes and what it leaves.
  */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "host_kernel.h"
+#include "suite.h"
 
 #define BASE 0x200000000000ull
 #define PAGES 40u
@@ -517,9 +517,5 @@ int main(void)
     tcase_add_test(tests, up_the_tree);
     tcase_add_test(tests, many_runs);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Refusals that the other tests seldom meet: each with the error that abi.h says, and nothing changed by it. */
-#include <check.h>
 #include <string.h>
 
 #include "../../exo/net/nic.h"
 #include "host_kernel.h"
+#include "suite.h"
 
 #define BASE 0x200000000000ull
 #define RW (EXO_READ | EXO_WRITE)
@@ -271,9 +271,5 @@ int main(void)
     tcase_add_test(tests, odd_buffers_and_labels);
     tcase_add_test(tests, control_characters_are_not_written);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -3,10 +3,10 @@
  * The libos's regions, compared step by step with the plainest thing that could be
  * right: one byte a page.
  */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "suite.h"
 #include "../../libos/mem/regions.c"
 
 #define PAGE 4096ull
@@ -160,9 +160,5 @@ int main(void)
     tcase_add_test(cases, test_fixed);
     tcase_add_test(cases, test_full);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -3,11 +3,11 @@
  * Address spaces through operations, against a plain model of what is mapped:
  * mappings counted, missing levels named, frozen frames shared, charged and freed with their last right.
  */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "host_kernel.h"
+#include "suite.h"
 
 #define BASE 0x200000000000ull
 #define PAGES 64u
@@ -231,9 +231,5 @@ int main(void)
     tcase_add_test(tests, no_access_keeps_the_frame);
     tcase_add_test(tests, addresses_have_ends);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

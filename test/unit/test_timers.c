@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The heap of deadlines against a plain array: adding, taking the earliest, taking any. */
-#include <check.h>
 #include <stdlib.h>
 
+#include "suite.h"
 #include "../../libos/thread/timers.c"
 
 #define THREADS 300
@@ -56,9 +56,5 @@ int main(void)
     TCase *cases = tcase_create("timers");
     tcase_add_loop_test(cases, test_random, 0, 4);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

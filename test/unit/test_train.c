@@ -3,7 +3,6 @@
  * Trains of segments: whatever is joined, what the device makes of it is what would have been sent one by
  * one. The device's part is done here, by what virtio and TCP say.
  */
-#include <check.h>
 #include <lwip/inet_chksum.h>
 #include <lwip/prot/ethernet.h>
 #include <lwip/prot/ip.h>
@@ -12,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "suite.h"
 #include "host_lwip.h"
 #include "train.h"
 
@@ -217,9 +217,5 @@ int main(void)
     tcase_add_test(all, what_does_not_follow_stays_apart);
     tcase_add_test(all, whatever_is_sent_arrives);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -4,10 +4,10 @@
  * devices that don't: whatever is written into the used ring, nothing but the chains
  * that were given comes back, each once.
  */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "suite.h"
 #include "../../exo/drivers/virtq.c"
 
 #define SIZE 16u
@@ -235,9 +235,5 @@ int main(void)
     tcase_add_test(rings, test_interrupt);
     tcase_set_timeout(rings, 30);
     suite_add_tcase(suite, rings);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }
