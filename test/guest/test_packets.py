@@ -2,8 +2,12 @@
 """apps/forward: standing plans of a program that sleeps move each packet's frame to another program. What it costs the sleeper is counted
 by the kernel in its info page, and who has which frame is read in the resource table."""
 
+import contextlib
+import fcntl
 import itertools
+import os
 import socket
+import struct
 import time
 
 from xo.testing import cases, limit
@@ -131,8 +135,7 @@ def test_forward(t, net):
     return "540 packets: 1 wake-up, 1 crossing"
 
 
-def slow_boot(t):
-    tap = t.tap()
+def slow_boot(t, tap):
     guest = t.boot(SLOW, tap=tap)
     guest.wait_line(r"^worker: ready", 20)
     tap.neighbour("10.0.2.17", "52:54:00:12:34:58")
@@ -149,7 +152,7 @@ def tell(guest, master, letter, count=0):
     start, number = len(guest.lines), next(NUMBERS)
     for _ in range(20):
         master.send(f"{letter} {number} {count}".encode())
-        if found := guest.try_line(rf"^worker: did {letter} {number}, has (\d+), next (\d+)$", 0.5, start):
+        if found := guest.try_line(rf"^worker: did {letter} {number}, has (\d+), next (\d+), flags \d+$", 0.5, start):
             return found
     raise AssertionError(f"the worker did not hear {letter} {number}:\n{guest.tail()}")
 
@@ -158,7 +161,7 @@ def tell(guest, master, letter, count=0):
 def test_pressure(t):
     """A worker that takes nothing: packets come for as long as there are places and plans, then they are dropped and counted. Not one
     that came is lost, and the frames are with whom the packets are."""
-    guest, client, master = slow_boot(t)
+    guest, client, master = slow_boot(t, t.tap())
     with client, master:
         begun = rows(guest, "forwarder", "worker")
         room = PLACES + PLANS
@@ -191,7 +194,7 @@ def test_pressure(t):
 def test_death(t, state):
     """The worker ends while plans wait for packets, for room, and with frames of theirs in its hands: each plan ends, the forwarder learns
     why, and not a frame is missing."""
-    guest, client, master = slow_boot(t)
+    guest, client, master = slow_boot(t, t.tap())
     with client, master:
         before = rows(guest, "init")["init"]
         if state != "idle":
@@ -206,3 +209,69 @@ def test_death(t, state):
         after = rows(guest, "init")["init"]
         t.equal(after[1] - before[1], 2 * LIMIT, "frames of limit that came back")
     t.check(not any("FAILED" in line for line in guest.lines), guest.tail())
+
+
+NEEDS_CSUM = 1                  # in front of a frame that a host hands over (struct virtio_net_hdr)
+CSUM_VALID, CSUM_NEEDED = 1, 2  # of EXO_RX_...
+TUNSETIFF = 0x400454ca
+TAP_FLAGS = 0x0002 | 0x1000 | 0x4000 | 0x0010  # IFF_TAP, IFF_NO_PI, IFF_VNET_HDR, IFF_NAPI
+UDP, TCP = 17, 6
+
+
+@contextlib.contextmanager
+def neighbour_card(t, tap):
+    """A second tap in a bridge with the guest's. Who writes to it says whether a checksum was computed; TCP's are verified by
+    this machine's kernel on their way, as by a card."""
+    with tap.inside():
+        card = os.open("/dev/net/tun", os.O_RDWR)
+    with os.fdopen(card, "wb", buffering=0) as file, tap.inside():
+        try:
+            fcntl.ioctl(card, TUNSETIFF, struct.pack("16sH22x", b"tap1", TAP_FLAGS))
+        except OSError as problem:
+            t.skip(f"no tap that looks at checksums: {problem}")
+        for words in ("link add br0 type bridge", "link set tap0 master br0", "link set tap1 master br0",
+                      "link set tap1 up", "link set br0 up"):
+            said = t.run("ip", *words.split(), check=False)
+            if said.returncode:
+                t.skip(f"ip {words}: {said.stdout.strip()}")
+        yield file
+
+
+def order_frame(number, protocol, sum_right):
+    """An order to the worker, as a datagram or a TCP segment."""
+    text = b"t %d 0" % number
+    ends = bytes([10, 0, 2, 3, 10, 0, 2, 18])
+    head = struct.pack(">HHHH", 7000, 9, 8 + len(text), 0) if protocol == UDP else struct.pack(">HHIIBBHHH", 7000, 9, 1, 1, 0x50, 0x10, 99, 0, 0)
+    at = 6 if protocol == UDP else 16  # of the checksum
+    data = head + text
+    total = internet_sum(ends + struct.pack(">HH", protocol, len(data)) + data)
+    data = data[:at] + struct.pack(">H", total ^ (0 if sum_right else 0x1234)) + data[at + 2:]
+    ip = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(data), 0, 0, 64, protocol, 0) + ends
+    ip = ip[:10] + struct.pack(">H", internet_sum(ip)) + ip[12:]
+    return bytes.fromhex("525400123459 525400aaaaaa 0800") + ip + data
+
+
+def internet_sum(data):
+    total = sum(struct.unpack(f">{(len(data) + 1) // 2}H", data + bytes(len(data) % 2)))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return total ^ 0xffff
+
+
+@limit(60)
+def test_checksums(t):
+    """NET_RX tells what the card knows of a transport checksum: verified, never computed, or nothing. The kernel looks at none itself,
+    so a packet whose checksum is wrong comes as well, and is not called good."""
+    tap = t.tap()
+    guest, client, master = slow_boot(t, tap)
+    with client, master, neighbour_card(t, tap) as card:
+        for protocol, known, right, told in ((TCP, 0, True, CSUM_VALID), (TCP, 0, False, 0),
+                                             (UDP, 0, False, 0), (UDP, NEEDS_CSUM, False, CSUM_NEEDED)):
+            start, number = len(guest.lines), next(NUMBERS)
+            header = struct.pack("=BBHHHH", known, 0, 0, 0, *((34, 6) if known else (0, 0)))
+            for _ in range(20):  # an order may find no buffer
+                card.write(header + order_frame(number, protocol, right))
+                if found := guest.try_line(rf"^worker: did t {number}, .* flags (\d+)$", 0.5, start):
+                    break
+            t.check(found, f"no packet with the flags {known} came:\n{guest.tail()}")
+            t.equal(int(found[1]), told, f"flags of protocol {protocol}, {known} to be computed, checksum {'right' if right else 'wrong'}")

@@ -532,7 +532,7 @@ struct exo_queue_spec { /* 2064 bytes, within one frame */
 #define EXO_NIC_TX_SEGMENT 4u /* the device cuts TCP over IPv4 into segments */
 
 #define EXO_RX_CSUM_VALID 1u  /* the device verified the transport checksum */
-#define EXO_RX_CSUM_NEEDED 2u /* never computed: comes from a neighbour on the host; treat as valid */
+#define EXO_RX_CSUM_NEEDED 2u /* never computed: comes from a neighbour on the host; treat as valid. Neither: it may be wrong */
 #define EXO_RX_BROADCAST 4u
 #define EXO_RX_CUT 8u /* longer than the buffer */
 

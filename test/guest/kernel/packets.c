@@ -7,6 +7,8 @@
  *   "g I"    gives all of these frames back
  *   "x I"    ends, with what it has
  *
+ * What NET_RX said of the order's checksum goes with the answer.
+ *
  * As "keeper" it only keeps the machine running.
  */
 #include <libos/channel.h>
@@ -17,6 +19,7 @@
 #include "op.h"
 
 #define PAYLOAD 42u /* behind Ethernet, IPv4 and UDP headers */
+#define TCP_PAYLOAD 54u
 #define WHOLE(frame) EXO_BUF(frame, 0, PAGE)
 
 static uint32_t packets, empty;
@@ -57,7 +60,8 @@ static bool obey(void)
     static unsigned long heard;
     memset(order, 0, PAGE);
     OK(OP_ON(start_info()->queue, NET_RX, WHOLE(order_frame)));
-    char *text = order + PAYLOAD, *end;
+    unsigned flags = (unsigned)op_result[1];
+    char *text = order + (order[23] == 6 ? TCP_PAYLOAD : PAYLOAD), *end;
     unsigned long number = strtoul(text + 1, &end, 10), wanted = strtoul(end, NULL, 10);
     if (number == heard)
         return true; /* it was sent twice */
@@ -66,7 +70,7 @@ static bool obey(void)
         take_one();
     if (*text == 'g')
         give_back();
-    printf("did %c %lu, has %u, next %lu\n", *text, number, count, next_number);
+    printf("did %c %lu, has %u, next %lu, flags %u\n", *text, number, count, next_number, flags);
     return *text != 'x';
 }
 
