@@ -5,7 +5,7 @@ same on every machine: a microsecond is a thousand guest instructions."""
 
 import re
 
-from xo.testing import limit
+from xo.testing import cases, limit
 
 
 def _program(name, slots, args):
@@ -98,28 +98,22 @@ def test_sleeping_timers_cost_nobody(t):
     t.check(share > 0.95, f"{share:.3f} of the time")
 
 
-@limit(120)
-def test_ticking_timers_cost_their_owner(t):
-    """64 timers, each every 100 us, beside a worker: what they cost comes out of their owner's slots."""
-    speed, share = _work(t, "timers 200000 64 100")
-    t.check(speed > 0.95, f"a charged microsecond does {speed:.3f} of what it did")
-    t.check(share > 0.47, f"{share:.3f} of the time for 16 of 32 slots")
+# What the hog leaves behind, how often it must have gone on itself, and what the worker must keep of its speed and of its time.
+OWN_TIME = {
+    "timers": ("timers 200000 64 100", 0, 0.95, 0.47),  # each every 100 us
+    "ticking": ("ticking 200000 64", 5, 0.97, 0.49),    # standing plans that start over at every tick
+    "restless": ("restless 200000 64", 5, 0.97, 0.49),  # the same with ticks that are always past
+}
 
 
 @limit(120)
-def test_standing_plans_cost_their_owner(t):
-    """64 standing plans that start over at every tick: their passes and their interrupts are their owner's, who goes on."""
-    speed, share = _work(t, "ticking 200000 64", goes_on=5)
-    t.check(speed > 0.97, f"a charged microsecond does {speed:.3f} of what it did")
-    t.check(share > 0.49, f"{share:.3f} of the time for 16 of 32 slots")
-
-
-@limit(120)
-def test_standing_plans_that_never_wait(t):
-    """The same with ticks that are always past. What they take is their owner's, who is not shut out by them either."""
-    speed, share = _work(t, "restless 200000 64", goes_on=5)
-    t.check(speed > 0.97, f"a charged microsecond does {speed:.3f} of what it did")
-    t.check(share > 0.49, f"{share:.3f} of the time for 16 of 32 slots")
+@cases(*OWN_TIME)
+def test_timers_cost_their_owner(t, case):
+    """64 timers beside a worker: passes and interrupts come out of their owner's slots, who is not shut out by them either."""
+    hog, goes_on, least_speed, least_share = OWN_TIME[case]
+    speed, share = _work(t, hog, goes_on)
+    t.check(speed > least_speed, f"a charged microsecond does {speed:.3f} of what it did")
+    t.check(share > least_share, f"{share:.3f} of the time for 16 of 32 slots")
 
 
 BOUND = 20      # microseconds: what docs/plans.md promises

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How every unit test ends. */
+/* How every unit test ends. Included first: the kernel's `noreturn` is a macro, and check.h has an attribute of that name. */
 #ifndef TEST_SUITE_H
 #define TEST_SUITE_H
 

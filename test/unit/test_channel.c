@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "suite.h"
 #include "../../exo/channel.h"
 #include "host_kernel.h"
-#include "suite.h"
 
 #define PAGE 0x400000ull /* has tables in both children */
 

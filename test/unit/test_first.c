@@ -4,9 +4,9 @@
  */
 #include <string.h>
 
+#include "suite.h"
 #include "../../exo/image.h"
 #include "host_kernel.h"
-#include "suite.h"
 
 #define AT 0x400000ull
 

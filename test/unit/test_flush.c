@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "suite.h"
 #include "../../exo/flush.h"
 #include "host_kernel.h"
-#include "suite.h"
 
 #define BASE 0x200000000000ull
 

@@ -2,8 +2,8 @@
 /* The frame table against a plain model: what is taken is free, disjoint and aligned; what goes back joins. */
 #include <stdlib.h>
 
-#include "host_kernel.h"
 #include "suite.h"
+#include "host_kernel.h"
 
 #define RUNS 200u
 

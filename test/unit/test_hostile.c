@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "suite.h"
 #include "../../exo/net/queue.h"
 #include "../../exo/ops.h"
 #include "host_kernel.h"
-#include "suite.h"
 
 static struct env *env;
 

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "suite.h"
 #include "../../exo/net/nic.h"
 #include "../../exo/ops.h"
 #include "host_kernel.h"
-#include "suite.h"
 
 #define BASE 0x200000000000ull
 #define FROZEN (BASE + 0x40000)

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "host_kernel.h"
 #include "suite.h"
+#include "host_kernel.h"
 
 static struct env *env;
 

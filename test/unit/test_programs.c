@@ -5,8 +5,8 @@
  */
 #include <stdlib.h>
 
-#include "host_kernel.h"
 #include "suite.h"
+#include "host_kernel.h"
 
 #define BASE 0x200000000000ull
 

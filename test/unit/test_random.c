@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "suite.h"
 #include "../../exo/flush.h"
 #include "../../exo/net/queue.h"
 #include "host_kernel.h"
-#include "suite.h"
 
 #define SEEDS 40u
 #define TURNS 6000u

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "host_kernel.h"
 #include "suite.h"
+#include "host_kernel.h"
 
 #define BASE 0x200000000000ull
 #define PAGES 40u

@@ -2,9 +2,9 @@
 /* Refusals that the other tests seldom meet: each with the error that abi.h says, and nothing changed by it. */
 #include <string.h>
 
+#include "suite.h"
 #include "../../exo/net/nic.h"
 #include "host_kernel.h"
-#include "suite.h"
 
 #define BASE 0x200000000000ull
 #define RW (EXO_READ | EXO_WRITE)
