@@ -51,6 +51,10 @@ void lost_forget(uint64_t start, uint64_t end);
 /* Waits to be asked for memory. Once, at the start. */
 void reclaim_init(void);
 
+/* Makes what lies behind the end of a file in the archive zeros, as far as its last page goes (tail.c). 0 or -EXO_E_...: then it
+ * is not to be shown. */
+int tail_zero(const void *bytes, uint64_t size);
+
 /* The pager. False: the access was wrong, or there is no memory (which is logged). */
 bool mem_fault(uint64_t address, uint64_t error);
 /* Says what is known about an address whose fault ends the program. */

@@ -121,17 +121,6 @@ static long place_choose(uint64_t address, uint64_t length, uint64_t align, int 
     return (long)address;
 }
 
-/* What lies behind a file's end in its last page is zero there, or not to be seen: in the archive the next header
- * follows. Large files are shown as they lie all the same, because a copy of them could be too dear. */
-#define SHOWN_BYTES (1ull << 20)
-#define HEADER_BYTES 512u
-
-static bool tail_clean(uint64_t file_size, uint64_t length)
-{
-    uint64_t in_page = (file_size + HEADER_BYTES - 1) / HEADER_BYTES * HEADER_BYTES & PAGE_MASK;
-    return in_page == 0 || length <= (file_size & ~PAGE_MASK) || file_size > SHOWN_BYTES;
-}
-
 static bool huge_ever; /* MAP_HUGETLB was asked for */
 
 /* MAP_HUGETLB says of which size; 0 is the one that there is. */
@@ -155,7 +144,8 @@ long mem_mmap(uint64_t address, uint64_t length, int prot, int flags, const void
         return -ENOMEM;
     length = (length + align - 1) & -align;
     bool fixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) != 0;
-    if (file_bytes != NULL && (prot & PROT_WRITE) == 0 && !fixed && tail_clean(file_size, length))
+    if (file_bytes != NULL && (prot & PROT_WRITE) == 0 && !fixed &&
+        (length <= (file_size & ~PAGE_MASK) || tail_zero(file_bytes, file_size) == 0))
         return (long)file_bytes; /* frozen, readable, and nobody else's */
     uint8_t perm = perm_of(prot);
     if (!regions_room() || !memory_there(length, perm, flags))
