@@ -35,7 +35,7 @@ static const char *segment_check(const Elf64_Phdr *header, size_t size)
     if (header->p_filesz > header->p_memsz)
         return "a segment is larger in the file than in memory";
     if (header->p_vaddr < ELF_LOW || header->p_vaddr >= ELF_HIGH ||
-        header->p_memsz > ELF_HIGH - header->p_vaddr || header->p_memsz > ELF_PAGES_MAX * PAGE)
+        header->p_memsz > ELF_HIGH - header->p_vaddr || header->p_memsz > ELF_PAGES_MAX * PAGE - header->p_vaddr % PAGE)
         return "a segment lies outside the addresses of programs";
     if ((header->p_vaddr - header->p_offset) % PAGE)
         return "a segment is not aligned to pages";
