@@ -132,13 +132,14 @@ static bool reap(void)
 }
 
 /* An environment may have as much in flight as is still free: alone half of the ring, n of them
- * 1/(n+1) each, and a newcomer always finds room. (Choudhury and Hahne, dynamic
- * thresholds for shared buffers, 1998.) */
+ * 1/(n+1) each (Choudhury and Hahne, dynamic thresholds for shared buffers, 1998). And it leaves what the largest packet
+ * takes, so that however many are busy, who has nothing in flight yet finds room. */
 bool nic_room(const struct env *env, unsigned descriptors)
 {
-    const struct account *account = &accounts[env->index];
+    uint32_t own = accounts[env->index].descriptors;
+    uint32_t wanted = own ? own + descriptors + PACKET_DESCRIPTORS : descriptors;
     for (unsigned tries = 0; tries < 2; tries++) {
-        if (account->descriptors + descriptors <= driver->tx_room())
+        if (wanted <= driver->tx_room())
             return true;
         reap();
     }

@@ -548,10 +548,10 @@ START_TEST(test_share)
     unsigned sent = 0;
     while (run(send_op(1, sent, MINE + 2, 64)) == 0)
         sent++;
-    ck_assert_uint_eq(sent, RING / 2); /* alone: half */
+    ck_assert_uint_eq(sent, (RING - PACKET_DESCRIPTORS) / 2); /* alone: half of what nobody must leave */
     struct op *waits = &plan_of(1)->op[sent];
     ck_assert_uint_eq(waits->state, OP_PARKED);
-    for (unsigned i = 0; i < RING / 4; i++)
+    for (unsigned i = 0; i < (RING - PACKET_DESCRIPTORS) / 4; i++)
         ck_assert_int_eq(run(send_op(2, i, THEIRS + 2, 64)), 0); /* a newcomer finds room */
     ck_assert_uint_eq(waits->state, OP_PARKED);
     ring_done = sent;
@@ -562,6 +562,34 @@ START_TEST(test_share)
     nic_poll();
     ck_assert_uint_eq(ring_free, RING);
     ck_assert_uint_eq(accounts[1].descriptors + accounts[2].descriptors, 0);
+}
+END_TEST
+
+/* Many programs keep as much in flight as they may, and there is room for another's first packet, of as many
+ * pieces as can be. */
+START_TEST(test_newcomer)
+{
+    setup();
+    packet_in(MINE + 2, 1);
+    bool sends = true;
+    for (unsigned turn = 0; sends; turn++) {
+        sends = false;
+        for (unsigned i = 3; i < ENV_MAX; i++) {
+            program[1].index = (uint16_t)i; /* another each time, with the same queue */
+            accounts[i].descriptors += turn == 0 && ring_free > PACKET_DESCRIPTORS ? (ring_free--, 1) : 0;
+            if (accounts[i].descriptors && nic_room(&program[1], 1)) {
+                accounts[i].descriptors++;
+                ring_free--;
+                sends = true;
+            }
+        }
+    }
+    ck_assert_uint_eq(ring_free, PACKET_DESCRIPTORS);
+    program[1].index = 3;
+    ck_assert(!nic_room(&program[1], 1));
+    ck_assert(nic_room(&program[2], PACKET_DESCRIPTORS));
+    ring_free--;
+    ck_assert(!nic_room(&program[2], PACKET_DESCRIPTORS));
 }
 END_TEST
 
@@ -947,6 +975,7 @@ int main(void)
     tcase_add_test(all, test_send_segments_checked_bits);
     tcase_add_test(all, test_send_frozen);
     tcase_add_test(all, test_share);
+    tcase_add_test(all, test_newcomer);
     tcase_add_test(all, test_turn_passes);
     tcase_add_test(all, test_starved);
     tcase_add_test(all, test_cancel_waiting);
