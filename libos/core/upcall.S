@@ -37,6 +37,9 @@ upcall_entry: /* rdi: depth; rsp: stack[depth] */
     mov %rsp, %r12
     mov %rsp, %rdi
     and $-16, %rsp
+    push 128(%r12) /* rip and rbp of what was interrupted: a frame, through which a backtrace goes on */
+    push 48(%r12)
+    mov %rsp, %rbp
     call upcall_event
     mov %r12, %rsp
     movabs $CONTROL_DEPTH, %rcx

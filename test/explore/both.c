@@ -37,11 +37,11 @@ static void print_plan(const struct view_plan *plan)
 static void print_view(const char *who, const struct view *view)
 {
     printf("%s: taken %llu posted %llu entering %llu waiting %llu result %lld used %u reserved %u "
-           "timers %u undone %llu\n  free slots %u %u %u %u, ready", who,
+           "timers %u undone %llu passes %llu\n  free slots %u %u %u %u, ready", who,
            (unsigned long long)view->taken, (unsigned long long)view->posted,
            (unsigned long long)view->entering, (unsigned long long)view->waiting,
            (long long)view->result, view->frames_used, view->frames_reserved, view->timers,
-           (unsigned long long)view->undone, view->free_slots[0], view->free_slots[1],
+           (unsigned long long)view->undone, (unsigned long long)view->passes, view->free_slots[0], view->free_slots[1],
            view->free_slots[2], view->free_slots[3]);
     for (unsigned i = 0; i < PLANS && view->ready[i]; i++)
         printf(" %u", view->ready[i]);
@@ -283,7 +283,7 @@ uint64_t both_hash(void)
     uint64_t hash = world_hash(1);
     ref_view(ref, &wanted);
     wanted.posted -= ref->read;
-    wanted.taken = wanted.result = wanted.undone = 0;
+    wanted.taken = wanted.result = wanted.undone = wanted.passes = 0;
     for (unsigned p = 0; p < PLANS; p++)
         for (unsigned i = 0; i < PLAN_OPS; i++)
             if (wanted.plan[p].op[i].state == VIEW_ENDED) {

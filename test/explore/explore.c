@@ -143,7 +143,7 @@ static void take_back(const struct state *state)
 
 /* ---- states that were seen ---------------------------------------------------------------------------- */
 
-#define SEEN (1u << 20)
+#define SEEN (1u << 24) /* states of one plan: half of it at most */
 
 static uint64_t seen[SEEN];
 static uint32_t seen_at[SEEN], seen_count;

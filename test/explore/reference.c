@@ -316,6 +316,7 @@ void ref_view(const struct ref *ref, struct view *view)
     view->waiting = ref->waiting;
     view->result = ref->entering ? 0 : ref->result;
     view->undone = ref->undone;
+    view->passes = ref->passes;
     uint32_t before = 0;
     for (unsigned count = 0; count < PLANS; count++) {
         const struct ref_plan *next = NULL;

@@ -43,6 +43,7 @@ struct view {
     uint64_t taken, posted;       /* cells, completions */
     uint64_t entering, waiting, result; /* the crossing; its result once it is over */
     uint64_t undone; /* calls of cancel hooks so far */
+    uint64_t passes; /* of standing plans, since the program could last go on */
     struct view_plan plan[PLANS]; /* by number, ascending */
 };
 

@@ -71,6 +71,7 @@ void world_view(struct view *view)
     view->waiting = env->state == ENV_WAITING;
     view->result = env->entering ? 0 : env->context.rax;
     view->undone = world->undone;
+    view->passes = world->env.passes;
     FOR_SLOTS(plan) {
         unsigned place = count++;
         EXPECT(count <= PLANS);

@@ -24,6 +24,7 @@ MISTAKES = {
     "privileged": (r"general protection fault .*<privileged\+", ["privileged"]),
     "trap": (r"invalid instruction .*<trap(\.cold)?\+", ["trap"]),
     "call_abort": (r"invalid instruction ", ["abort", "call_abort"]),
+    "ended_by_another": (r"invalid instruction ", ["ended_by_another"]),
     "fail_assert": (r"invalid instruction ", ["abort", "fail_assert"]),
     "bad_pointer_in_call": (r"page fault \(read\) at 0xdeadbeef000 ", ["bad_pointer_in_call"]),
     "bad_free": (r"(general protection fault|page fault|invalid instruction) ", ["bad_free"]),
@@ -92,7 +93,7 @@ def test_reports(t):
 
 @limit(60)
 def test_reports_from_threads(t):
-    names = ["wild_write", "divide_by_zero", "call_null", "call_abort", "overflow_stack"]
+    names = ["wild_write", "divide_by_zero", "call_null", "call_abort", "ended_by_another", "overflow_stack"]
     guest = t.boot(_manifest(names, thread=" thread"), memory="96M")
     t.equal(guest.wait_exit(50), t.OK, f"exit status (the last lines:\n{guest.tail()})")
     for name in names:

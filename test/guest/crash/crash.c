@@ -5,6 +5,7 @@
  */
 #include <assert.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,6 +98,22 @@ MISTAKE call_abort(void)
     return 1;
 }
 
+static void *end_thread(void *thread)
+{
+    pthread_kill(*(pthread_t *)thread, SIGUSR1);
+    return NULL;
+}
+
+/* It computes: the signal comes at the end of a CPU slot, wherever it is then. */
+MISTAKE ended_by_another(void)
+{
+    pthread_t self = pthread_self(), other;
+    pthread_create(&other, NULL, end_thread, &self);
+    while (one)
+        ;
+    return 1;
+}
+
 MISTAKE fail_assert(void)
 {
     assert(zero == one);
@@ -144,8 +161,8 @@ static const struct {
 } mistakes[] = {
 #define M(name) { #name, name },
     M(wild_write) M(wild_read) M(null_member) M(divide_by_zero) M(call_null) M(call_nowhere) M(write_constant)
-    M(run_data) M(use_after_unmap) M(misaligned) M(privileged) M(trap) M(call_abort) M(fail_assert)
-    M(bad_pointer_in_call) M(bad_free) M(smash_string) M(overflow_stack)
+    M(run_data) M(use_after_unmap) M(misaligned) M(privileged) M(trap) M(call_abort) M(ended_by_another)
+    M(fail_assert) M(bad_pointer_in_call) M(bad_free) M(smash_string) M(overflow_stack)
 #undef M
 };
 
