@@ -5,13 +5,17 @@ their own failures and init compares their exit status with the manifest."""
 from xo.testing import limit
 
 
-@limit(90)
-def test_libos(t):
-    guest = t.boot("libos.manifest")
+def _ended_well(t, guest):
     status = guest.wait_exit(80)
     for line in guest.lines:
         t.check("FAILED" not in line, line)
     t.equal(status, t.OK, f"exit status (the last lines:\n{guest.tail()})")
+
+
+@limit(90)
+def test_libos(t):
+    guest = t.boot("libos.manifest")
+    _ended_well(t, guest)
     for case in ("preemption", "cancellation", "signals"):
         guest.wait_line(f"ok {case}$", 1)
     named = [line for line in guest.lines if "swapon" in line]
@@ -37,20 +41,14 @@ def test_ends(t):
 def test_stress(t):
     """Two programs whose threads do everything at once while slots end anywhere."""
     guest = t.boot("stress.manifest", memory="96M")
-    status = guest.wait_exit(80)
-    for line in guest.lines:
-        t.check("FAILED" not in line, line)
-    t.equal(status, t.OK, f"exit status (the last lines:\n{guest.tail()})")
+    _ended_well(t, guest)
 
 
 @limit(90)
 def test_reclaim(t):
     """Memory asked back from programs that give it, slowly or not at all; each goes on working."""
     guest = t.boot("reclaim.manifest", memory="128M", net="none")
-    status = guest.wait_exit(80)
-    for line in guest.lines:
-        t.check("FAILED" not in line, line)
-    t.equal(status, t.OK, f"exit status (the last lines:\n{guest.tail()})")
+    _ended_well(t, guest)
     guest.wait_line("^init: zeros gave 1024 frames back, 0 pages by force$", 1)
     guest.wait_line("^init: cache gave 1024 frames back, 0 pages by force$", 1)
     guest.wait_line("^cache: cache: 1024 frames less, [0-9]+ given, 0 signals, 0 pages lost, 0 large$", 1)
@@ -66,10 +64,7 @@ def test_reclaim(t):
 def test_reclaim_large(t):
     """The same of programs whose memory is in large pages: in parts, and by force in the middle of one."""
     guest = t.boot("reclaim_large.manifest", memory="128M", net="none")
-    status = guest.wait_exit(80)
-    for line in guest.lines:
-        t.check("FAILED" not in line, line)
-    t.equal(status, t.OK, f"exit status (the last lines:\n{guest.tail()})")
+    _ended_well(t, guest)
     guest.wait_line("^init: l-zeros gave 1024 frames back, 0 pages by force$", 1)
     guest.wait_line("^l-zeros: zeros: 1024 frames less, 0 given, 0 signals, 0 pages lost, 1 large$", 1)
     guest.wait_line("^init: l-cache gave 1024 frames back, 0 pages by force$", 1)
